@@ -1,0 +1,177 @@
+#include "daemon/real_world.hpp"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <optional>
+#include <thread>
+
+#include "base/error.hpp"
+#include "daemon/log.hpp"
+#include "daemon/privileges.hpp"
+#include "daemon/relay.hpp"
+#include "dns/cache.hpp"
+#include "dns/cares_resolver.hpp"
+
+namespace relais::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+struct worker {
+  explicit worker(const clock& time)
+      : alarms(net::make_system_alarms(io.get_executor())),
+        network(net::make_system_network(io.get_executor(), *alarms, time)),
+        random(system_seed()),
+        runtime{io.get_executor(), time, random, *alarms, *network},
+        work(io.get_executor()) {}
+  asio::io_context io{1};
+  std::unique_ptr<net::alarms> alarms;
+  std::unique_ptr<net::network> network;
+  seeded_random random;
+  net::runtime runtime;
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+};
+
+std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
+  auto disk = spool::open_disk(directory);
+  if (disk) return std::move(*disk);
+  const auto error = disk.error();
+  const auto sentence = "the spool " + directory + " cannot be used: " + error.message();
+  if (error == errc::busy) throw startup_error(exit_code::temporary, sentence + " (is relaisd running?)");
+  if (error == errc::no_space || error == errc::io_error)
+    throw startup_error(exit_code::io_error, sentence);
+  if (error == errc::permission)
+    throw startup_error(exit_code::cannot_create,
+                        sentence + " (it must be a directory of our own with mode 0700)");
+  throw startup_error(exit_code::cannot_create, sentence);
+}
+
+using bound = std::pair<std::size_t, std::unique_ptr<net::acceptor>>;
+
+std::vector<bound> bind_all(const config::settings& settings,
+                            std::vector<std::unique_ptr<worker>>& workers) {
+  std::vector<bound> all;
+  for (const auto& l : settings.listeners) {
+    auto at = l.address;
+    for (std::size_t w = 0; w < workers.size(); ++w) {
+      auto made = workers[w]->network->listen(at, workers.size() > 1);
+      if (!made) {
+        throw startup_error(exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(),
+                                                                made.error().message()));
+      }
+      at = (*made)->local();  // with port 0, all workers share the port that the first one got
+      all.emplace_back(w, std::move(*made));
+    }
+  }
+  return all;
+}
+
+std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
+                                                   const asio::any_io_executor& executor) {
+  dns::resolver_options o;
+  o.servers = s.servers;
+  o.timeout = s.timeout;
+  o.attempts = static_cast<unsigned>(s.attempts);
+  try {
+    return std::make_unique<dns::cares_resolver>(executor, o);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
+  }
+}
+
+// The first SIGTERM or SIGINT drains, a second one cuts short.
+net::task<void> until_signal(asio::signal_set& signals, relay& mail, event_sink& log, bool& clean) {
+  co_await signals.async_wait(net::nothrow);
+  log.emit(events::notice{"master", false, "shutting down"});
+  signals.async_wait([&](error_code ec, int) {
+    if (ec) return;
+    log.emit(events::notice{"master", true, "second signal: not waiting any longer"});
+    mail.hurry();
+  });
+  clean = co_await mail.shut_down();
+  signals.cancel();
+}
+
+}  // namespace
+
+std::string system_hostname() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
+  addrinfo hints{};
+  hints.ai_flags = AI_CANONNAME;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  std::string full = name;
+  if (full.find('.') == std::string::npos && ::getaddrinfo(name, nullptr, &hints, &found) == 0) {
+    if (found->ai_canonname != nullptr && std::string_view(found->ai_canonname).find('.') != std::string_view::npos) {
+      full = found->ai_canonname;
+    }
+    ::freeaddrinfo(found);
+  }
+  return full;
+}
+
+exit_code run(config::settings settings) {
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto log = make_text_log(settings.log);
+  const system_clocks time;
+  auto count = static_cast<std::size_t>(settings.workers);
+  if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::unique_ptr<worker>> workers;
+  for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>(time));
+  auto& first = *workers.front();
+
+  auto listeners = bind_all(settings, workers);
+  drop_privileges(settings.user);
+  const auto disk = open_spool_disk(settings.spool.directory);
+  auto committer = spool::make_thread_runner();
+  auto readers = spool::make_thread_runner();
+  const auto source = make_resolver(settings.dns, first.io.get_executor());
+  dns::caching_resolver resolver(*source, time);
+
+  world surroundings;
+  for (const auto& w : workers) surroundings.workers.push_back(&w->runtime);
+  surroundings.resolver = &resolver;
+  surroundings.disk = disk.get();
+  surroundings.committer = committer.get();
+  surroundings.readers = readers.get();
+  surroundings.events = log.get();
+  relay mail(settings, surroundings);
+  for (auto& [index, listener] : listeners) {
+    if (index == 0) {
+      log->emit(events::notice{"master", false, "listening on " + listener->local().text()});
+    }
+    mail.adopt(index, std::move(listener));
+  }
+  mail.start();
+
+  asio::signal_set signals(first.io, SIGTERM, SIGINT);
+  bool clean = true;
+  std::exception_ptr failure;
+  asio::co_spawn(first.io, until_signal(signals, mail, *log, clean), [&](const std::exception_ptr& e) {
+    failure = e;
+    for (const auto& w : workers) w->io.stop();
+  });
+  log->emit(events::notice{"master", false, "ready"});
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < count; ++i) {
+    threads.emplace_back([&io = workers[i]->io] { io.run(); });
+  }
+  first.io.run();
+  for (auto& t : threads) t.join();
+  // Their last jobs end before the spool that they work on does.
+  committer.reset();
+  readers.reset();
+  if (failure) std::rethrow_exception(failure);
+  log->emit(events::notice{"master", false, "stopped"});
+  return clean ? exit_code::ok : exit_code::hard_stop;
+}
+
+}  // namespace relais::daemon

@@ -1,0 +1,16 @@
+// The real world of the relay: threads with an io_context each, the system's clocks, network and DNS,
+// the spool's threads, signals. Runs until a signal ends it.
+#pragma once
+
+#include "config/settings.hpp"
+#include "daemon/exit_codes.hpp"
+
+namespace relais::daemon {
+
+/// Throws startup_error.
+exit_code run(config::settings settings);
+
+/// The system's fully qualified name, or its bare name where there is none.
+std::string system_hostname();
+
+}  // namespace relais::daemon

@@ -1,0 +1,75 @@
+// The composition root: builds every object of the relay in one world (real or simulated), owns them in
+// the order of their dependencies, starts and drains. No logic, no singletons.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/event.hpp"
+#include "config/settings.hpp"
+#include "delivery/engine.hpp"
+#include "delivery/settler.hpp"
+#include "dns/resolver.hpp"
+#include "inbound/server.hpp"
+#include "net/runtime.hpp"
+#include "policy/relay_access.hpp"
+#include "policy/route.hpp"
+#include "queue/memory_budget.hpp"
+#include "queue/scheduler.hpp"
+#include "queue/spool_gate.hpp"
+#include "spool/store.hpp"
+#include "tls/client_context.hpp"
+
+namespace relais::daemon {
+
+/// Everything that touches time, network, DNS, disk or randomness. Outlives the relay.
+struct world {
+  std::vector<const net::runtime*> workers;  ///< the first one owns the queue
+  dns::resolver* resolver = nullptr;         ///< of the first worker
+  spool::disk* disk = nullptr;
+  spool::runner* committer = nullptr;
+  spool::runner* readers = nullptr;
+  event_sink* events = nullptr;
+};
+
+class relay {
+ public:
+  /// `settings.hostname` is resolved already. Opens the spool; throws startup_error.
+  relay(const config::settings& settings, world surroundings);
+  ~relay();
+
+  /// Hands a bound listener to a worker; before start().
+  void adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener);
+  /// Called once, before the workers' executors run.
+  void start();
+  /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the spool.
+  /// False: some had to be cut off.
+  net::task<bool> shut_down();
+  /// A second signal: nothing is waited for any more. On the first worker.
+  void hurry() noexcept;
+
+ private:
+  struct worker_parts;
+  delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
+  void open_spool();
+
+  config::settings settings_;
+  world world_;
+  policy::relay_access access_;
+  policy::routes routes_;
+  queue::memory_budget budget_;
+  queue_id_source ids_;
+  std::atomic<std::uint64_t> connections_{0};
+  tls::context tls_;
+  std::unique_ptr<spool::store> store_;
+  std::vector<std::unique_ptr<worker_parts>> workers_;
+  std::vector<endpoint> own_endpoints_;
+  queue::scheduler scheduler_;
+  std::unique_ptr<delivery::settler> settler_;
+  std::unique_ptr<delivery::engine> engine_;
+  std::vector<std::shared_ptr<queue::queued_message>> recovered_;
+  bool hurried_ = false;
+};
+
+}  // namespace relais::daemon

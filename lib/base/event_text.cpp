@@ -1,0 +1,122 @@
+// The text rendering of events: the line shapes that people who ran Postfix already grep for
+// (component, queue id, then fields). One event is one line per component that would have logged
+// it. Everything that a peer can influence goes through printable(), so no input makes a line of
+// its own or reaches the terminal of whoever reads the log.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/event.hpp"
+#include "base/text.hpp"
+
+namespace relais {
+namespace {
+
+constexpr std::size_t reason_limit = 1024;  // multiline replies of remote hosts
+
+/// "mx.example[192.0.2.1]"; a client without a verified name is "unknown".
+std::string client_text(std::string_view name, const endpoint& client) {
+  return fmt::format("{}[{}]", name.empty() ? "unknown" : printable(name), client.address.text());
+}
+
+/// Two significant digits, but no finer than 0.01 s, without trailing zeros: 123, 12, 2.1, 0.12, 0.
+std::string seconds_text(double seconds) {
+  if (!(seconds > 0)) return "0";  // NaN, too
+  seconds = std::min(seconds, 1e9);
+  const int decimals = seconds >= 9.95 ? 0 : seconds >= 0.995 ? 1 : 2;
+  auto text = fmt::format("{:.{}f}", seconds, decimals);
+  if (decimals > 0) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+  }
+  return text;
+}
+
+struct text_of {
+  std::string operator()(const events::connected& e) const {
+    return "smtpd: connect from " + client_text(e.client_name, e.client);
+  }
+
+  std::string operator()(const events::disconnected& e) const {
+    auto line = "smtpd: disconnect from " + client_text(e.client_name, e.client);
+    if (!e.counts.empty()) line += ' ' + printable(e.counts);
+    return line;
+  }
+
+  std::string operator()(const events::connection_lost& e) const {
+    auto line = fmt::format("smtpd: {} after {}", printable(e.how), printable(e.after));
+    if (e.octets > 0) line += fmt::format(" ({} bytes)", e.octets);
+    return line + " from " + client_text(e.client_name, e.client);
+  }
+
+  std::string operator()(const events::rejected& e) const {
+    auto line = fmt::format("smtpd: {}: reject: {} from {}: {}; from=<{}>",
+                            e.id == queue_id{} ? "NOQUEUE" : e.id.text(), printable(e.command),
+                            client_text(e.client_name, e.client), printable(e.reply, reason_limit),
+                            printable(e.reverse_path));
+    if (e.has_forward_path) line += fmt::format(" to=<{}>", printable(e.forward_path));
+    if (!e.protocol.empty()) line += " proto=" + printable(e.protocol);
+    if (!e.hello.empty()) line += fmt::format(" helo=<{}>", printable(e.hello));
+    return line;
+  }
+
+  std::string operator()(const events::accepted& e) const {
+    const auto id = e.id.text();
+    // The message-id comes with or without its angle brackets; the log always has one pair.
+    auto message_id = e.message_id;
+    if (message_id.starts_with('<')) message_id.remove_prefix(1);
+    if (message_id.ends_with('>')) message_id.remove_suffix(1);
+    return fmt::format(
+        "smtpd: {}: client={}\n"
+        "cleanup: {}: message-id=<{}>\n"
+        "qmgr: {}: from=<{}>, size={}, nrcpt={} (queue active)",
+        id, client_text(e.client_name, e.client), id, printable(message_id), id,
+        printable(e.reverse_path), e.size, e.recipients);
+  }
+
+  std::string operator()(const events::attempted& e) const {
+    const auto& t = e.took;
+    auto line = fmt::format("smtp: {}: to=<{}>, relay={}", e.id.text(), printable(e.forward_path),
+                            e.next_hop.empty() ? "none" : printable(e.next_hop));
+    if (e.connection_use > 1) line += fmt::format(", conn_use={}", e.connection_use);
+    line += fmt::format(", delay={}, delays={}/{}/{}/{}",
+                        seconds_text(t.before_queue + t.in_queue + t.connecting + t.sending),
+                        seconds_text(t.before_queue), seconds_text(t.in_queue),
+                        seconds_text(t.connecting), seconds_text(t.sending));
+    if (!e.tls.empty()) line += ", tls=" + printable(e.tls);
+    return line + fmt::format(", dsn={}, status={} ({})", printable(e.dsn), printable(e.status),
+                              printable(e.reason, reason_limit));
+  }
+
+  std::string operator()(const events::bounced& e) const {
+    return fmt::format("bounce: {}: sender non-delivery notification: {}", e.id.text(),
+                       e.report.text());
+  }
+
+  std::string operator()(const events::expired& e) const {
+    return fmt::format("qmgr: {}: from=<{}>, status=expired, returned to sender", e.id.text(),
+                       printable(e.reverse_path));
+  }
+
+  std::string operator()(const events::removed& e) const {
+    return fmt::format("qmgr: {}: removed", e.id.text());
+  }
+
+  std::string operator()(const events::notice& e) const {
+    return fmt::format("{}: {}{}", printable(e.component), e.is_warning ? "warning: " : "",
+                       printable(e.text, reason_limit));
+  }
+};
+
+}  // namespace
+
+std::string to_text(const event& e) {
+  return std::visit(text_of{}, e);
+}
+
+bool is_warning(const event& e) noexcept {
+  if (const auto* n = std::get_if<events::notice>(&e)) return n->is_warning;
+  return std::holds_alternative<events::rejected>(e);
+}
+
+}  // namespace relais

@@ -1,0 +1,207 @@
+// The one place where replies and errors become outcomes; see the header. The words follow what
+// postmasters grep for: "host x said: ... (in reply to RCPT TO command)". RFC 5321 4.2.1, RFC 3463.
+#include "delivery/classify.hpp"
+
+#include <fmt/format.h>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "dns/hosts.hpp"
+
+namespace relais::delivery {
+namespace {
+
+using smtp::client_step;
+
+/// The reply's own enhanced code, moved to `klass` if it has another one, or the derived "5.0.0".
+std::string status_of(const smtp::reply& r, unsigned klass) {
+  const auto code = r.enhanced();
+  return fmt::format("{}.{}.{}", klass, code.subject, code.detail);
+}
+
+verdict from_reply(outcome what, blame whom, std::string status, std::string reason,
+                   const smtp::reply& r) {
+  verdict v(what, whom, std::move(status), std::move(reason));
+  v.remote_replied = true;
+  v.diagnostic = r.text();
+  return v;
+}
+
+std::string said(const smtp::reply& r, client_step step, const std::string& host_text) {
+  return fmt::format("host {} said: {} (in reply to {} command)", host_text, r.text(),
+                     to_text(step));
+}
+
+/// A server that contradicts the protocol: nothing it said counts (threats: garbage final reply).
+verdict out_of_place(const smtp::reply& r, client_step step, const std::string& host_text) {
+  return from_reply(outcome::deferred, blame::connection, "4.5.0",
+                    fmt::format("protocol error: {}", said(r, step, host_text)), r);
+}
+
+bool is_in_transaction(client_step step) noexcept {
+  return step == client_step::mail || step == client_step::rcpt || step == client_step::data ||
+         step == client_step::content;
+}
+
+blame blame_of_refusal(const smtp::reply& r, client_step step) noexcept {
+  if (r.code() == 421 || !is_in_transaction(step)) return blame::host;
+  return step == client_step::rcpt ? blame::recipient : blame::message;
+}
+
+/// "too many recipients" as old servers say it: RFC 5321 4.5.3.1.10 wants 552 read as 452.
+verdict too_many_recipients(const smtp::reply& r, const std::string& host_text) {
+  const auto code = r.enhanced();
+  const bool says_more = code.present() && !(code.subject == 5 && code.detail == 3);
+  return from_reply(outcome::deferred, blame::recipient, says_more ? status_of(r, 4) : "4.5.3",
+                    said(r, client_step::rcpt, host_text), r);
+}
+
+verdict transient(const smtp::reply& r, client_step step, const std::string& host_text) {
+  return from_reply(outcome::deferred, blame_of_refusal(r, step), status_of(r, 4),
+                    said(r, step, host_text), r);
+}
+
+verdict permanent(const smtp::reply& r, client_step step, const std::string& host_text) {
+  if (step == client_step::rcpt && r.code() == 552) return too_many_recipients(r, host_text);
+  if (r.code() == 530 || !is_in_transaction(step)) {
+    // "Authentication required" blames our configuration of this host: the mail waits for the fix.
+    const auto status = r.code() == 530 ? "4.7.0" : status_of(r, 4);
+    return from_reply(outcome::deferred, blame::host, status, said(r, step, host_text), r);
+  }
+  return from_reply(outcome::bounced, blame_of_refusal(r, step), status_of(r, 5),
+                    said(r, step, host_text), r);
+}
+
+verdict unanswered(client_step step, const std::string& host_text) {
+  const bool at_end = step == client_step::content;
+  const auto what = at_end ? std::string("end of data -- message may be sent more than once")
+                           : std::string(to_text(step));
+  verdict v(outcome::deferred, blame::connection, "4.4.2",
+            fmt::format("lost connection with {} while sending {}", host_text, what));
+  v.may_be_delivered = at_end;
+  return v;
+}
+
+verdict local(smtp::local_fault fault, const std::string& host_text) {
+  // Another host may state another limit or offer the extension: the host is blamed.
+  if (fault == smtp::local_fault::smtputf8_not_offered) {
+    return {outcome::bounced, blame::host, "5.6.7",
+            fmt::format("an address needs SMTPUTF8, but it was not offered by host {}", host_text)};
+  }
+  return {outcome::bounced, blame::host, "5.3.4",
+          fmt::format("message size exceeds the size limit stated by host {}", host_text)};
+}
+
+verdict setup_refused(const smtp::client_failure& f, const std::string& host_text) {
+  const auto& r = *f.remote;
+  auto status = status_of(r, 4);
+  auto reason = said(r, f.step, host_text);
+  if (f.step == client_step::greeting) {
+    reason = fmt::format("host {} refused to talk to me: {}", host_text, r.text());
+  } else if (f.step == client_step::starttls) {
+    status = "4.7.4";
+    reason = fmt::format("TLS is required, but was refused by host {}: {}", host_text, r.text());
+  } else if (f.step == client_step::auth) {
+    status = "4.7.0";
+    reason = fmt::format("authentication failed: host {} said: {}", host_text, r.text());
+  }
+  return from_reply(outcome::deferred, blame::host, std::move(status), std::move(reason), r);
+}
+
+/// "receiving" where the peer had to speak first, "sending" a command elsewhere.
+std::string doing(client_step step) {
+  if (step == client_step::greeting) return fmt::format("receiving the {}", to_text(step));
+  if (step == client_step::hello) return "performing the EHLO handshake";
+  return fmt::format("sending {}", to_text(step));
+}
+
+std::string with_note(const smtp::client_failure& f) {
+  return f.note.empty() ? f.error.message() : std::string(f.note);
+}
+
+verdict tls_failure(const smtp::client_failure& f, const std::string& host_text) {
+  if (f.step == client_step::auth) {
+    return {
+        outcome::deferred, blame::host, "4.7.0",
+        fmt::format("authentication with host {} is not possible: {}", host_text, with_note(f))};
+  }
+  // With a note the extension was missing (x.7.4), without one the handshake or the certificate
+  // failed.
+  return {outcome::deferred, blame::host, f.note.empty() ? "4.7.5" : "4.7.4",
+          fmt::format("cannot start TLS with host {}: {}", host_text, with_note(f))};
+}
+
+struct fault_row {
+  dns::host_fault fault;
+  outcome what;
+  std::string_view status;
+};
+constexpr fault_row fault_rows[] = {
+    {dns::host_fault::none, outcome::deferred,
+     "4.4.0"},  // no fault at all: never a reason to bounce
+    {dns::host_fault::no_such_domain, outcome::bounced, "5.1.2"},
+    {dns::host_fault::no_mail_host, outcome::bounced, "5.4.4"},
+    {dns::host_fault::null_mx, outcome::bounced, "5.1.10"},
+    {dns::host_fault::loops_to_self, outcome::bounced, "5.4.6"},
+    {dns::host_fault::forbidden_address, outcome::bounced, "5.4.4"},
+    {dns::host_fault::temporary, outcome::deferred, "4.4.3"},
+};
+
+}  // namespace
+
+verdict classify(const smtp::recipient_reply& answer, const std::string& host_text) {
+  if (answer.fault != smtp::local_fault::none) return local(answer.fault, host_text);
+  if (!answer.remote) return unanswered(answer.step, host_text);
+  const auto& r = *answer.remote;
+  if (r.is_positive() && answer.step == client_step::content) {
+    const auto status = r.enhanced().present() ? r.enhanced().text() : "2.0.0";
+    return from_reply(outcome::delivered, blame::none, status, r.text(), r);
+  }
+  if (r.is_transient()) return transient(r, answer.step, host_text);
+  if (r.is_permanent()) return permanent(r, answer.step, host_text);
+  return out_of_place(r, answer.step, host_text);
+}
+
+verdict classify(const smtp::client_failure& failure, const std::string& host_text) {
+  if (failure.remote) {
+    const auto& r = *failure.remote;
+    if (r.is_transient() || r.is_permanent()) return setup_refused(failure, host_text);
+    return out_of_place(r, failure.step, host_text);
+  }
+  if (failure.step == client_step::connect) return connect_failed(failure.error, host_text);
+  const auto at = doing(failure.step);
+  if (failure.error == errc::timeout) {
+    return {outcome::deferred, blame::connection, "4.4.2",
+            fmt::format("conversation with {} timed out while {}", host_text, at)};
+  }
+  if (failure.error == errc::tls_failed) return tls_failure(failure, host_text);
+  if (failure.error == errc::protocol_error) {
+    const auto status = failure.step == client_step::auth ? "4.7.0" : "4.5.0";
+    return {
+        outcome::deferred, blame::host, status,
+        fmt::format("host {} broke the protocol while {}: {}", host_text, at, with_note(failure))};
+  }
+  return {outcome::deferred, blame::connection, "4.4.2",
+          fmt::format("lost connection with {} while {}", host_text, at)};
+}
+
+verdict classify(dns::host_fault fault, const std::string& reason) {
+  for (const auto& row : fault_rows) {
+    if (row.fault == fault) {
+      return {row.what, blame::destination, std::string(row.status), printable(reason)};
+    }
+  }
+  return {outcome::deferred, blame::destination, "4.4.3", printable(reason)};
+}
+
+verdict connect_failed(error_code why, const std::string& host_text) {
+  return {outcome::deferred, blame::connection, "4.4.1",
+          fmt::format("connect to {}: {}", host_text, printable(why.message()))};
+}
+
+bool try_next_host(const verdict& v) noexcept {
+  if (v.what == outcome::delivered || v.may_be_delivered) return false;
+  return v.whom == blame::connection || v.whom == blame::host;
+}
+
+}  // namespace relais::delivery

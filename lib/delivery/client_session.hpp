@@ -1,0 +1,75 @@
+// One connection to one host of a next hop: connect, set up (EHLO, STARTTLS, AUTH), then transactions.
+// The driver of smtp::client_protocol: octets, deadlines and TLS, nothing else. What a reply means is
+// classify's matter. Belongs to one coroutine of one worker.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "config/settings.hpp"
+#include "dns/hosts.hpp"
+#include "net/stream.hpp"
+#include "smtp/client_protocol.hpp"
+#include "smtp/content.hpp"
+
+namespace relais::delivery {
+
+struct session_options {
+  std::string hostname;
+  smtp::tls_level tls = smtp::tls_level::may;
+  std::string verify_name;  ///< the name that the certificate must carry, at tls_level::verify
+  std::optional<smtp::credentials> login;
+  SSL_CTX* tls_context = nullptr;
+  config::client_timeouts timeouts;
+};
+
+class client_session {
+ public:
+  client_session(const net::runtime& world, session_options options, dns::host host, std::uint16_t port);
+  ~client_session();
+
+  /// Connects and sets up. True: ready for send(). False: failure() says why. With tls_level::may a
+  /// failed handshake is followed by a second connection in clear.
+  net::task<bool> open();
+  /// One transaction; results() and, if the session broke, failure() tell the outcome.
+  net::task<void> send(const smtp::envelope& envelope, const std::vector<std::size_t>& recipients,
+                       const std::string& content);
+  /// QUIT with a short deadline, then close.
+  net::task<void> quit();
+
+  bool is_usable() const noexcept { return usable_; }
+  const std::vector<smtp::recipient_reply>& results() const { return protocol_->results(); }
+  /// connect: the connection itself failed with `error`.
+  const smtp::client_failure& failure() const noexcept { return failure_; }
+  /// Transactions so far.
+  unsigned uses() const noexcept { return uses_; }
+  std::string host_text() const;   ///< "mx.example[192.0.2.1]"
+  std::string relay_text() const;  ///< "mx.example[192.0.2.1]:25"
+  std::string tls_description() const { return stream_ ? stream_->tls_description() : std::string(); }
+  const dns::host& host() const noexcept { return host_; }
+
+ private:
+  net::task<bool> connect_and_set_up(smtp::tls_level level);
+  net::task<smtp::client_action> drive();
+  net::task<bool> flush();
+  net::task<bool> fill();
+  net::task<void> send_content(const std::string& content);
+  void broken(error_code why);
+  duration time_limit() const;
+
+  const net::runtime& world_;
+  session_options options_;
+  dns::host host_;
+  std::uint16_t port_;
+  std::unique_ptr<smtp::client_protocol> protocol_;
+  std::unique_ptr<net::stream> stream_;
+  smtp::client_failure failure_;
+  std::string buffer_;
+  unsigned uses_ = 0;
+  bool usable_ = false;
+};
+
+}  // namespace relais::delivery

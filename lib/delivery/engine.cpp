@@ -1,0 +1,194 @@
+#include "delivery/engine.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace relais::delivery {
+
+engine::engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
+               queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler,
+               event_sink& events)
+    : world_(world),
+      options_(std::move(options)),
+      resolver_(resolver),
+      scheduler_(scheduler),
+      gate_(gate),
+      settler_(settler),
+      events_(events),
+      sessions_(world, [this](const std::string& label, const std::string& what) {
+        events_.emit(events::notice{"smtp", true, label + ": " + what});
+      }) {
+  scheduler_.on_ready([this](queue::destination& to) { wake(to); });
+}
+
+void engine::wake(queue::destination& to) {
+  if (draining_) return;
+  const auto wanted = std::min(to.ready.size(), options_.connections_per_destination);
+  while (to.sessions < wanted) {
+    if (running_ >= options_.connections) {
+      if (!to.in_line) line_.push_back(&to);
+      to.in_line = true;
+      return;
+    }
+    ++to.sessions;
+    ++running_;
+    sessions_.spawn("delivery to " + to.hop.text(), serve(to));
+  }
+}
+
+net::task<void> engine::serve(queue::destination& to) {
+  // Also when the coroutine is cancelled or throws: the slot is free again, and the next in line gets it.
+  struct slot {
+    engine& owner;
+    queue::destination& to;
+    ~slot() {
+      --to.sessions;
+      --owner.running_;
+      while (!owner.line_.empty() && owner.running_ < owner.options_.connections) {
+        auto& next = *owner.line_.front();
+        owner.line_.pop_front();
+        next.in_line = false;
+        owner.wake(next);
+        if (&next != &to) owner.scheduler_.release(next);
+      }
+      owner.wake(to);
+      owner.scheduler_.release(to);
+    }
+  };
+  const slot mine{*this, to};
+  co_await work(to);
+}
+
+net::task<void> engine::work(queue::destination& to) {
+  auto job = scheduler_.take(to);
+  if (!job) co_return;
+  auto began = world_.clock.now();
+  auto reached = co_await open(to);
+  if (!reached.session) {
+    reached.how.began = began;
+    reached.how.connected = world_.clock.now();
+    co_await fail_all(to, std::move(*job), std::move(reached));
+    co_return;
+  }
+  auto& session = *reached.session;
+  while (job) {
+    auto how = reached.how;
+    how.began = began;
+    how.connected = world_.clock.now();
+    if (!co_await deliver(to, std::move(*job), session, std::move(how))) break;
+    if (draining_ || session.uses() >= options_.transactions_per_connection) break;
+    job = scheduler_.take(to);
+    began = world_.clock.now();
+  }
+  co_await session.quit();
+}
+
+net::task<engine::opened> engine::open(const queue::destination& to) {
+  opened result;
+  const auto& hop = to.hop;
+  dns::host_list found;
+  if (hop.lookup_mx) {
+    found = co_await dns::mail_hosts(resolver_, hop.name, options_.hosts, world_.random);
+  } else {
+    found = co_await dns::plain_hosts(resolver_, hop.name, options_.hosts);
+  }
+  if (found.fault != dns::host_fault::none) {
+    result.why = classify(found.fault, found.reason);
+    if (hop.is_smarthost && result.why.what == outcome::bounced) {
+      // The name of the smarthost is our configuration's, not the sender's, fault: mail waits for its repair.
+      result.why.what = outcome::deferred;
+      result.why.status = "4.4.4";
+    }
+    co_return result;
+  }
+  const auto tries = std::min(found.hosts.size(), options_.hosts_per_attempt);
+  for (std::size_t i = 0; i < tries; ++i) {
+    auto session_settings = options_for(to);
+    auto session = std::make_unique<client_session>(world_, std::move(session_settings),
+                                                    found.hosts[i], hop.port);
+    result.how.relay = session->relay_text();
+    result.how.remote_mta = session->host().name;
+    if (co_await session->open()) {
+      result.how.tls = session->tls_description();
+      result.session = std::move(session);
+      co_return result;
+    }
+    const auto& failure = session->failure();
+    result.why = failure.step == smtp::client_step::connect
+                     ? connect_failed(failure.error, session->relay_text())
+                     : classify(failure, session->host_text());
+    co_await session->quit();
+    if (!try_next_host(result.why)) break;
+  }
+  co_return result;
+}
+
+session_options engine::options_for(const queue::destination& to) const {
+  auto options = options_.session;
+  if (to.hop.is_smarthost) {
+    options.verify_name = to.hop.name;
+  } else {
+    options.login.reset();
+    options.verify_name.clear();
+  }
+  return options;
+}
+
+net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
+                                client_session& session, attempt how) {
+  auto content = job.message->content;
+  if (!content) {
+    auto read = co_await gate_.read(job.message->id);
+    if (!read) {
+      // Damaged content is never sent; the operator is told, the message stays.
+      verdict unreadable;
+      unreadable.what = outcome::deferred;
+      unreadable.whom = blame::message;
+      unreadable.status = "4.3.0";
+      unreadable.reason = "the stored message cannot be read: " + read.error().message();
+      events_.emit(events::notice{"qmgr", true, job.message->id.text() + ": " + unreadable.reason});
+      std::vector<verdict> verdicts(job.recipients.size(), unreadable);
+      co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
+      co_return session.is_usable();
+    }
+    content = std::move(*read);
+  }
+  co_await session.send(*job.message->envelope, job.recipients, content->content);
+  how.connection_use = session.uses();
+  const auto& results = session.results();
+  const bool nothing_said =
+      std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
+        return !r.remote && r.step != smtp::client_step::content;
+      });
+  if (!session.is_usable() && nothing_said && session.uses() > 1) {
+    // A reused connection that the peer had given up: the message has not been tried yet.
+    scheduler_.put_back(to, std::move(job));
+    co_return false;
+  }
+  std::vector<verdict> verdicts;
+  for (const auto& r : results) verdicts.push_back(classify(r, session.host_text()));
+  co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
+  co_return session.is_usable();
+}
+
+net::task<void> engine::fail_all(queue::destination& to, queue::delivery_job job, opened failed) {
+  const auto host = failed.how;
+  std::vector<verdict> verdicts(job.recipients.size(), failed.why);
+  co_await settler_.settle(to, std::move(job), std::move(verdicts), host);
+  // Whatever else is ready now would meet the same: one probe speaks for all.
+  auto suspended = failed.why;
+  if (suspended.what == outcome::deferred) {
+    suspended.reason = "delivery temporarily suspended: " + suspended.reason;
+  }
+  attempt untried = host;
+  for (auto left = to.ready.size(); left > 0; --left) {
+    auto next = scheduler_.take(to);
+    if (!next) break;
+    untried.began = untried.connected = world_.clock.now();
+    std::vector<verdict> same(next->recipients.size(), suspended);
+    co_await settler_.settle(to, std::move(*next), std::move(same), untried);
+  }
+}
+
+}  // namespace relais::delivery

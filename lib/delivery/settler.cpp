@@ -1,0 +1,217 @@
+#include "delivery/settler.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "message/delivery_report.hpp"
+
+namespace relais::delivery {
+namespace {
+
+double seconds(duration d) { return std::max(0.0, std::chrono::duration<double>(d).count()); }
+
+// What the spool keeps of a remote text; the log has it whole.
+constexpr std::size_t diagnostic_limit = 300;
+
+std::string random_boundary(random& rng) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text = "=_relais_";
+  for (int i = 0; i < 24; ++i) text += digits[rng.below(16)];
+  return text;
+}
+
+}  // namespace
+
+// What is to be done, decided before anything is written.
+struct settler::plan {
+  wall_time now;
+  wall_time next_attempt;
+  spool::state_change change;
+  std::vector<std::size_t> deferred;  // indexes into the verdicts
+  std::vector<std::size_t> bounced;
+  bool expired = false;
+};
+
+settler::settler(const net::runtime& world, std::string hostname,
+                 const policy::retry_schedule& schedule, queue::scheduler& scheduler,
+                 queue::spool_gate& gate, queue_id_source& ids, queue::memory_budget& budget,
+                 event_sink& events)
+    : world_(world),
+      hostname_(std::move(hostname)),
+      schedule_(schedule),
+      scheduler_(scheduler),
+      gate_(gate),
+      ids_(ids),
+      budget_(budget),
+      events_(events) {}
+
+net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
+                                std::vector<verdict> verdicts, const attempt& how) {
+  emit_attempts(job, verdicts, how);
+  auto& message = *job.message;
+  plan p;
+  judge(job, verdicts, p);
+  if (p.expired) {
+    const auto sender = message.envelope->reverse_path.text();
+    events_.emit(events::expired{message.id, sender});
+  }
+  bool stored = false;
+  if (!p.bounced.empty()) {
+    if (message.is_report()) {
+      events_.emit(events::notice{"bounce", true,
+                                  "the report " + message.id.text() +
+                                      " cannot be delivered and is dropped: no report about a report"});
+    } else {
+      stored = co_await report(job, verdicts, how, p);
+    }
+  }
+  for (auto& entry : p.change.entries) message.recipients[entry.recipient] = entry.state;
+  if (!stored && !p.change.entries.empty()) gate_.settle(std::move(p.change));
+  if (!p.deferred.empty()) {
+    message.release_content();
+    queue::delivery_job again;
+    again.message = job.message;
+    for (const auto i : p.deferred) again.recipients.push_back(job.recipients[i]);
+    scheduler_.postpone(to, std::move(again), scheduler_.due_at(p.next_attempt));
+  }
+  if (message.is_done()) {
+    message.release_content();
+    events_.emit(events::removed{message.id});
+  }
+}
+
+void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) const {
+  const auto& message = *job.message;
+  p.now = world_.clock.wall();
+  p.change.id = message.id;
+  std::uint32_t attempts = 0;
+  for (const auto r : job.recipients) attempts = std::max(attempts, message.recipients[r].attempts);
+  ++attempts;
+  p.next_attempt = policy::next_attempt(schedule_, attempts, message.arrival, p.now,
+                                        message.is_report(), world_.random);
+  const bool over =
+      policy::is_expired(schedule_, message.arrival, p.now, message.is_report());
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    auto& v = verdicts[i];
+    spool::state_change::entry entry;
+    entry.recipient = static_cast<std::uint32_t>(job.recipients[i]);
+    entry.state.attempts = attempts;
+    entry.state.diagnostic = v.reason.substr(0, diagnostic_limit);
+    if (v.what == outcome::deferred && over) {
+      p.expired = true;
+      v.what = outcome::bounced;
+      v.status = "5.4.7";
+    }
+    switch (v.what) {
+      case outcome::delivered: entry.state.status = spool::recipient_status::delivered; break;
+      case outcome::bounced:
+        entry.state.status = spool::recipient_status::bounced;
+        p.bounced.push_back(i);
+        break;
+      case outcome::deferred:
+        entry.state.next_attempt = p.next_attempt;
+        p.deferred.push_back(i);
+        break;
+    }
+    p.change.entries.push_back(std::move(entry));
+  }
+}
+
+void settler::emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                            const attempt& how) {
+  const auto now = world_.clock.now();
+  const auto& message = *job.message;
+  events::delays took;
+  took.in_queue = seconds(how.began - job.ready_since);
+  took.connecting = seconds(how.connected - how.began);
+  took.sending = seconds(now - how.connected);
+  const auto age = seconds(std::chrono::duration_cast<duration>(world_.clock.wall() - message.arrival));
+  took.before_queue = std::max(0.0, age - took.in_queue - took.connecting - took.sending);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    const auto& v = verdicts[i];
+    const auto to = message.envelope->forward_paths[job.recipients[i]].text();
+    events::attempted e;
+    e.id = message.id;
+    e.forward_path = to;
+    e.next_hop = how.relay;
+    e.connection_use = how.connection_use;
+    e.took = took;
+    e.tls = how.tls;
+    e.dsn = v.status;
+    e.status = v.what == outcome::delivered  ? "sent"
+               : v.what == outcome::deferred ? "deferred"
+                                             : "bounced";
+    e.reason = v.reason;
+    events_.emit(e);
+  }
+}
+
+net::task<bool> settler::report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                                const attempt& how, plan& p) {
+  const auto& message = *job.message;
+  auto original = message.content;
+  if (!original) {
+    auto read = co_await gate_.read(message.id);
+    if (read) original = std::move(*read);
+  }
+  const auto made = std::make_shared<spool::message>();
+  made->id = ids_.next(p.now);
+  made->arrival = p.now;
+  made->envelope.forward_paths.push_back(message.envelope->reverse_path);
+  made->content = make_report(message, verdicts, how, p, job,
+                              original ? std::string_view(original->content) : std::string_view(), made->id);
+  const bool eight_bit = std::ranges::any_of(made->content, [](char c) { return (c & 0x80) != 0; });
+  if (eight_bit) made->envelope.body = smtp::body_type::eight_bit_mime;
+  made->envelope.smtputf8 = message.envelope->reverse_path.needs_smtputf8();
+  std::shared_ptr<const spool::message> durable = made;
+  std::vector<spool::state_change> together{p.change};
+  const auto error = co_await gate_.append(durable, std::move(together));
+  if (error) {
+    // No report, so nobody would know: the recipients stay, and the attempt is repeated.
+    events_.emit(events::notice{"bounce", true,
+                                message.id.text() + ": the report could not be stored (" + error.message() +
+                                    "), the recipients stay deferred"});
+    for (const auto i : p.bounced) {
+      p.change.entries[i].state.status = spool::recipient_status::pending;
+      p.change.entries[i].state.next_attempt = p.next_attempt;
+      p.deferred.push_back(i);
+    }
+    std::ranges::sort(p.deferred);
+    co_return false;
+  }
+  events_.emit(events::bounced{message.id, made->id});
+  queue::memory_lease lease(budget_);
+  const bool keep = lease.cover(durable->content.size());
+  auto queued = queue::make_queued(std::move(durable), std::move(lease));
+  if (!keep) queued->release_content();
+  scheduler_.add(queued);
+  co_return true;
+}
+
+std::string settler::make_report(const queue::queued_message& message,
+                                 const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
+                                 const queue::delivery_job& job, std::string_view original, queue_id id) {
+  message::report_request request;
+  request.reporting_mta = hostname_;
+  request.boundary = random_boundary(world_.random);
+  request.original_id = message.id;
+  request.report_id = id;
+  request.original_arrival = message.arrival;
+  request.now = p.now;
+  request.original_sender = message.envelope->reverse_path;
+  request.original_content = original;
+  for (const auto i : p.bounced) {
+    const auto& v = verdicts[i];
+    message::reported_recipient r;
+    r.address = message.envelope->forward_paths[job.recipients[i]];
+    r.status = v.status;
+    r.diagnostic = v.remote_replied ? v.diagnostic : v.reason;
+    r.diagnostic_is_smtp = v.remote_replied;
+    r.remote_mta = how.remote_mta;
+    r.explanation = v.reason;
+    request.recipients.push_back(std::move(r));
+  }
+  return message::delivery_report(request);
+}
+
+}  // namespace relais::delivery

@@ -1,0 +1,61 @@
+// Remembers answers of any resolver for as long as they may be (RFC 1035 3.2.1, RFC 2308): positive
+// ones by their TTL, a "no" by the SOA's, failures never. Bounded: the entry that was used longest
+// ago goes first. Two equal questions at the same time are both asked. Single-threaded, one per
+// worker.
+#pragma once
+
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "dns/resolver.hpp"
+
+namespace relais::dns {
+
+struct cache_options {
+  std::size_t maximum_entries = 10'000;
+  duration longest_positive = std::chrono::hours(1);
+  duration longest_negative = std::chrono::minutes(5);
+};
+
+class caching_resolver final : public resolver {
+ public:
+  /// Both must outlive this object, and this object the tasks it made.
+  caching_resolver(resolver& source, const clock& time, cache_options options = {});
+
+  net::task<result<answer<mx_record>>> mx(std::string name) override;
+  net::task<result<answer<ip_address>>> addresses(std::string name, family which) override;
+  std::uint32_t negative_ttl() const override { return negative_ttl_; }
+
+  /// Forgets everything (an operator has corrected the DNS and does not want to wait).
+  void clear() noexcept;
+  std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  struct entry {
+    std::string key;
+    steady_time expires;
+    std::variant<errc, answer<mx_record>, answer<ip_address>> content;
+  };
+
+  template <class Record>
+  result<answer<Record>> recall(const entry& known, steady_time now);
+  template <class Record>
+  void remember(std::string key, const result<answer<Record>>& said);
+  const entry* find(const std::string& key, steady_time now);
+  void forget_oldest();
+
+  resolver& source_;
+  const clock& time_;
+  cache_options options_;
+  std::uint32_t negative_ttl_ = 0;
+  std::list<entry> entries_;  // most recently used first
+  std::unordered_map<std::string_view, std::list<entry>::iterator>
+      index_;  // by the entries' own keys
+};
+
+}  // namespace relais::dns

@@ -1,0 +1,53 @@
+#include "net/socket_transport.hpp"
+
+#include <boost/asio/write.hpp>
+
+#include "base/error.hpp"
+
+namespace relais::net {
+namespace {
+
+error_code translated(const error_code& ec) {
+  if (ec == asio::error::operation_aborted) return errc::cancelled;
+  if (ec == asio::error::eof) return errc::peer_closed;
+  return ec;
+}
+
+class socket_transport final : public transport {
+ public:
+  explicit socket_transport(asio::generic::stream_protocol::socket socket)
+      : socket_(std::move(socket)) {}
+
+  task<result<std::size_t>> read_some(asio::mutable_buffer buffer) override {
+    auto [ec, n] = co_await socket_.async_read_some(buffer, nothrow);
+    if (ec) co_return translated(ec);
+    co_return n;
+  }
+
+  task<error_code> write(asio::const_buffer octets) override {
+    auto [ec, n] = co_await asio::async_write(socket_, octets, nothrow);
+    co_return ec ? translated(ec) : error_code{};
+  }
+
+  void cancel() noexcept override {
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+
+  void close() noexcept override {
+    error_code ignored;
+    socket_.shutdown(asio::socket_base::shutdown_both, ignored);
+    socket_.close(ignored);
+  }
+
+ private:
+  asio::generic::stream_protocol::socket socket_;
+};
+
+}  // namespace
+
+std::unique_ptr<transport> make_socket_transport(asio::generic::stream_protocol::socket socket) {
+  return std::make_unique<socket_transport>(std::move(socket));
+}
+
+}  // namespace relais::net

@@ -1,0 +1,55 @@
+// One class for every SMTP connection, in clear and under TLS, of sockets and of the simulated network:
+// deadlines, STARTTLS in place, and errors as our own values. One coroutine uses it; interrupt() may be
+// called by others on the same executor.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/runtime.hpp"
+#include "net/tls_engine.hpp"
+
+namespace relais::net {
+
+class stream {
+ public:
+  stream(std::unique_ptr<transport> connection, const runtime& world);
+  stream(const stream&) = delete;
+  stream& operator=(const stream&) = delete;
+  ~stream();
+
+  /// From now on, whatever takes longer ends with errc::timeout; the connection stays open, so that the
+  /// last words (421) can still be said.
+  void expires_after(duration limit);
+  /// The pending read, or the next one, ends with errc::cancelled, once. Writes are not touched.
+  void interrupt() noexcept;
+
+  task<result<std::size_t>> read_some(asio::mutable_buffer buffer);
+  task<error_code> write(std::string_view octets);
+  /// Handshake in place. The caller has made sure that nothing lies unread in clear.
+  task<error_code> start_tls(tls_parameters parameters);
+  bool is_tls() const noexcept { return tls_.has_value(); }
+  /// "" in clear.
+  std::string tls_description() const { return tls_ ? tls_->description() : std::string(); }
+  const std::string& tls_failure() const noexcept { return tls_failure_; }
+  /// Sends close_notify under TLS (with a short deadline, errors ignored), then closes.
+  task<void> close();
+
+ private:
+  error_code translated(const error_code& ec) noexcept;
+  task<error_code> flush_tls();
+
+  const runtime& world_;
+  std::unique_ptr<transport> transport_;
+  std::unique_ptr<alarm> deadline_;
+  std::optional<tls_engine> tls_;
+  std::string ciphertext_;  // reused for both directions
+  std::string tls_failure_;
+  bool expired_ = false;
+  bool interrupted_ = false;
+  bool reading_ = false;
+};
+
+}  // namespace relais::net

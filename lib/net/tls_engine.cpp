@@ -1,0 +1,117 @@
+#include "net/tls_engine.hpp"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <limits>
+#include <stdexcept>
+
+#include "base/error.hpp"
+#include "base/ip.hpp"
+
+namespace relais::net {
+
+tls_engine::tls_engine(const tls_parameters& parameters) : ssl_(SSL_new(parameters.context)) {
+  if (!ssl_) throw std::bad_alloc();
+  in_ = BIO_new(BIO_s_mem());
+  out_ = BIO_new(BIO_s_mem());
+  if (in_ == nullptr || out_ == nullptr) {
+    BIO_free(in_);
+    BIO_free(out_);
+    throw std::bad_alloc();
+  }
+  // An empty input means "wait", not "end".
+  BIO_set_mem_eof_return(in_, -1);
+  SSL_set_bio(ssl_.get(), in_, out_);
+  if (parameters.role == tls_role::server) {
+    SSL_set_accept_state(ssl_.get());
+    return;
+  }
+  SSL_set_connect_state(ssl_.get());
+  const auto& name = parameters.peer_name;
+  const auto address = ip_address::parse(name);
+  if (!name.empty() && !address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
+  if (!parameters.verify) {
+    SSL_set_verify(ssl_.get(), SSL_VERIFY_NONE, nullptr);
+    return;
+  }
+  SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
+  auto* rules = SSL_get0_param(ssl_.get());
+  X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  const int set = address ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str())
+                          : X509_VERIFY_PARAM_set1_host(rules, name.c_str(), name.size());
+  if (set != 1) throw std::runtime_error("the name of the TLS peer cannot be checked: " + name);
+}
+
+tls_engine::step tls_engine::fail(int result) {
+  const int reason = SSL_get_error(ssl_.get(), result);
+  if (reason == SSL_ERROR_WANT_READ) return step::want_input;
+  if (reason == SSL_ERROR_ZERO_RETURN) {
+    error_ = errc::peer_closed;
+    return step::failed;
+  }
+  error_ = errc::tls_failed;
+  if (const long verify = SSL_get_verify_result(ssl_.get()); verify != X509_V_OK) {
+    failure_ = std::string("certificate: ") + X509_verify_cert_error_string(verify);
+  } else if (const auto code = ERR_peek_last_error(); code != 0) {
+    const char* words = ERR_reason_error_string(code);
+    failure_ = words != nullptr ? words : "error " + std::to_string(code);
+  } else {
+    failure_ = "protocol failure";
+  }
+  ERR_clear_error();
+  return step::failed;
+}
+
+tls_engine::step tls_engine::handshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  return result == 1 ? step::done : fail(result);
+}
+
+void tls_engine::feed(std::string_view octets) {
+  // Memory BIOs take everything; the caller feeds bounded reads.
+  BIO_write(in_, octets.data(), static_cast<int>(octets.size()));
+}
+
+void tls_engine::take_output(std::string& octets) {
+  for (;;) {
+    char* data = nullptr;
+    const long pending = BIO_get_mem_data(out_, &data);
+    if (pending <= 0) return;
+    octets.append(data, static_cast<std::size_t>(pending));
+    BIO_reset(out_);
+  }
+}
+
+tls_engine::step tls_engine::read(char* buffer, std::size_t size, std::size_t& n) {
+  ERR_clear_error();
+  n = 0;
+  const int result = SSL_read_ex(ssl_.get(), buffer, size, &n);
+  return result == 1 ? step::done : fail(result);
+}
+
+tls_engine::step tls_engine::write(std::string_view plain) {
+  ERR_clear_error();
+  std::size_t written = 0;
+  if (plain.empty()) return step::done;
+  const int result = SSL_write_ex(ssl_.get(), plain.data(), plain.size(), &written);
+  return result == 1 ? step::done : fail(result);
+}
+
+void tls_engine::shutdown() {
+  ERR_clear_error();
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+}
+
+std::string tls_engine::description() const {
+  const auto* cipher = SSL_get_current_cipher(ssl_.get());
+  if (cipher == nullptr || !SSL_is_init_finished(ssl_.get())) return {};
+  int algorithm_bits = 0;
+  const int bits = SSL_CIPHER_get_bits(cipher, &algorithm_bits);
+  return std::string(SSL_get_version(ssl_.get())) + " with cipher " + SSL_CIPHER_get_name(cipher) + " (" +
+         std::to_string(bits) + '/' + std::to_string(algorithm_bits) + " bits)";
+}
+
+}  // namespace relais::net

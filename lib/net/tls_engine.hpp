@@ -1,0 +1,62 @@
+// TLS as a sans-I/O engine: OpenSSL between two memory BIOs. Octets of the network in and out, plain
+// octets in and out; no socket, no time. net::stream drives it over any transport, also a simulated one.
+// The end of TLS is the end of the connection: after a close_notify nothing is ever read again
+// (CVE-2026-45185 class). RFC 8446, RFC 3207.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace relais::net {
+
+enum class tls_role : std::uint8_t { client, server };
+
+struct tls_parameters {
+  SSL_CTX* context = nullptr;  ///< from tls::; outlives the stream
+  tls_role role = tls_role::client;
+  std::string peer_name;       ///< client: SNI, and the name that a certificate must carry
+  bool verify = false;         ///< client: refuse a certificate that does not verify for peer_name
+};
+
+class tls_engine {
+ public:
+  explicit tls_engine(const tls_parameters& parameters);
+
+  enum class step : std::uint8_t { done, want_input, failed };
+  /// Goes on with the handshake; after want_input: send pending_output(), then feed().
+  step handshake();
+  /// Octets from the network.
+  void feed(std::string_view octets);
+  /// Appends what must go to the network.
+  void take_output(std::string& octets);
+  /// Plain octets; want_input: feed() more; failed with errc::peer_closed at a close_notify.
+  step read(char* buffer, std::size_t size, std::size_t& n);
+  step write(std::string_view plain);
+  /// Queues close_notify.
+  void shutdown();
+
+  /// Why a step failed: tls_failed, peer_closed.
+  error_code error() const noexcept { return error_; }
+  /// "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"; "" before the handshake.
+  std::string description() const;
+  /// In words, for the log: OpenSSL's reason or the certificate's fault.
+  const std::string& failure() const noexcept { return failure_; }
+
+ private:
+  step fail(int result);
+  struct free_ssl {
+    void operator()(SSL* s) const noexcept { SSL_free(s); }
+  };
+  std::unique_ptr<SSL, free_ssl> ssl_;
+  BIO* in_ = nullptr;   // owned by ssl_
+  BIO* out_ = nullptr;  // owned by ssl_
+  error_code error_;
+  std::string failure_;
+};
+
+}  // namespace relais::net

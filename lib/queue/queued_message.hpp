@@ -1,0 +1,42 @@
+// A message in the queue's memory: envelope, the state of each recipient, and, while there is room, its
+// content. The truth is in the spool; this is the working copy of the one worker that owns the queue.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/queue_id.hpp"
+#include "queue/memory_budget.hpp"
+#include "spool/store.hpp"
+
+namespace relais::queue {
+
+struct queued_message {
+  queue_id id;
+  wall_time arrival;
+  std::shared_ptr<const smtp::envelope> envelope;
+  std::uint64_t size = 0;
+  std::vector<spool::recipient_state> recipients;  ///< as many as envelope->forward_paths
+  std::shared_ptr<const spool::message> content;   ///< null: read it back from the spool
+  memory_lease lease;                              ///< for `content`
+
+  bool is_report() const noexcept { return envelope->reverse_path.is_null(); }
+  bool is_done() const noexcept {
+    for (const auto& r : recipients)
+      if (r.status == spool::recipient_status::pending) return false;
+    return true;
+  }
+  void release_content() noexcept {
+    content.reset();
+    const auto given_back = std::move(lease);
+  }
+};
+
+/// A fresh message, just made durable.
+std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
+                                            memory_lease lease);
+/// What recovery found.
+std::shared_ptr<queued_message> make_queued(spool::recovered_message found);
+
+}  // namespace relais::queue

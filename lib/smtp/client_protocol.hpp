@@ -1,0 +1,141 @@
+// The client side of an SMTP session as a sans-I/O state machine (RFC 5321, 2920, 3207, 4954):
+// octets in, actions and octets out. Replies are matched to commands strictly: a line without a
+// code, an impossible code, a reply too many is a protocol error, and no reply is ever credited to
+// another command. QUIT is never pipelined behind a final dot.
+//
+// Not here: sockets, time, host choice, what an outcome means (delivery::classify).
+// One object belongs to one connection and one executor.
+//
+// Driver's contract:
+//   for (;;) switch (a = protocol.next())
+//     need_input:  write output() if any, then read and receive()
+//     start_tls:   write output() if any is left, handshake, then tls_started(); octets that lay
+//                  behind the 220 in clear are a protocol error (response injection)
+//     ready:       the session is set up (or the last transaction is over): send(transaction) or
+//     quit() want_content: the server said 354: write output(), then the content through
+//     dot_stuffer, then
+//                  content_sent(); never sent if no recipient was accepted
+//     failed:      the session is unusable: failure() says why; close. With a transaction under way
+//     its
+//                  results() hold what is certain
+//     closed:      QUIT was answered
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "smtp/envelope.hpp"
+#include "smtp/reply.hpp"
+
+namespace relais::smtp {
+
+/// RFC 3207 levels in the field's words: none, may (opportunistic), encrypt, verify.
+enum class tls_level : std::uint8_t { none, may, encrypt, verify };
+
+struct credentials {
+  std::string username, password;
+  credentials() = default;
+  credentials(std::string user, std::string pass)
+      : username(std::move(user)), password(std::move(pass)) {}
+};
+
+struct client_options {
+  std::string hostname;  ///< our name, for EHLO
+  tls_level tls = tls_level::may;
+  std::optional<credentials> login;  ///< AUTH PLAIN, else LOGIN; only over TLS
+};
+
+enum class client_action : std::uint8_t {
+  need_input,
+  start_tls,
+  ready,
+  want_content,
+  failed,
+  closed
+};
+
+/// What the server offers (the EHLO reply in force).
+struct server_features {
+  bool ehlo = false, pipelining = false, eight_bit_mime = false, size = false, starttls = false,
+       smtputf8 = false, enhanced_status_codes = false, auth_plain = false, auth_login = false;
+  std::uint64_t size_limit = 0;  ///< 0 = not stated
+};
+
+/// At which step a session or a transaction failed, and the last reply there.
+/// An unanswered recipient has `data` while the final dot was not sent, `content` from there on.
+enum class client_step : std::uint8_t {
+  connect,
+  greeting,
+  hello,
+  starttls,
+  auth,
+  mail,
+  rcpt,
+  data,
+  content,
+  quit
+};
+std::string_view to_text(
+    client_step step) noexcept;  ///< "RCPT TO", "end of DATA"...: for "(in reply to ... command)"
+
+struct client_failure {
+  client_step step = client_step::connect;
+  error_code error;             ///< set when no reply came: protocol_error, tls_failed, timeout...
+  std::optional<reply> remote;  ///< set when the server said no
+  std::string_view note =
+      {};  ///< static text, "STARTTLS is not offered"; "" where `error` says all
+};
+
+/// Why a recipient was not even tried: the next hop's features do not allow it.
+enum class local_fault : std::uint8_t {
+  none,
+  size_exceeds_limit,   ///< larger than the SIZE that the server states (RFC 1870)
+  smtputf8_not_offered  ///< an address is not ASCII (RFC 6531 3.2)
+};
+
+struct recipient_reply {
+  client_step step = client_step::rcpt;   ///< which command the reply answered
+  std::optional<reply> remote;            ///< absent: the session ended before a reply came
+  local_fault fault = local_fault::none;  ///< set: nothing was sent, `remote` is absent
+};
+
+class client_protocol {
+ public:
+  explicit client_protocol(client_options options);
+  ~client_protocol();
+
+  void receive(std::string_view octets);
+  client_action next();
+  void tls_started();
+  /// The handshake failed, or the policy forbids going on; with tls_level::may the driver
+  /// reconnects with tls_level::none, here the session just fails.
+  void tls_failed(error_code why);
+  /// Begins a transaction: MAIL, every RCPT and DATA in one flight where PIPELINING is offered,
+  /// one by one else. `size` is the content's octets. The envelope must outlive the transaction.
+  void send(const envelope& message, const std::vector<std::size_t>& recipients,
+            std::uint64_t size);
+  void content_sent();
+  void quit();
+  /// I/O failed or a deadline passed: what is unanswered stays unanswered, next() gives failed.
+  void abort(error_code why);
+
+  std::string_view output() const noexcept;
+  void output_written(std::size_t octets) noexcept;
+  const server_features& features() const noexcept;
+  bool is_tls() const noexcept;
+  client_step step() const noexcept;  ///< which reply is waited for: chooses the timeout
+  const client_failure& failure() const noexcept;
+  /// One entry per index given to send(), in that order; complete when next() gives ready again.
+  const std::vector<recipient_reply>& results() const noexcept;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace relais::smtp

@@ -1,0 +1,127 @@
+// The server side of an SMTP session as a sans-I/O state machine (RFC 5321): octets in, events and
+// octets out. It knows the order of a session (one table, checked at compile time), the syntax of
+// commands, and the framing of content. It answers syntax and sequence errors itself; what needs a
+// decision or work is an event that the driver answers by reply().
+//
+// Not here: sockets, time, TLS, policy, storage. One object belongs to one session and one
+// executor.
+//
+// Driver's contract:
+//   for (;;) switch (e = protocol.next(); e.kind)
+//     need_input: write output() if there is any, then read and receive() -- flushing only here
+//                 makes PIPELINING (RFC 2920) batching fall out.
+//     mail, rcpt, data, end_of_data: decide, then reply(id) exactly once; the class of the reply
+//                 decides the next state: 2xx to mail opens the transaction, 2xx to rcpt counts a
+//                 recipient, 3xx to data asks for the content, any reply to end_of_data ends the
+//                 transaction; anything else keeps the state. bare_newline and 421 are followed by
+//                 fatal.
+//     content:    take the octets; no reply.
+//     quit, fatal: write output(), close. next() keeps saying so.
+// To break the contract (a reply nobody asked for, next() instead of a reply) is a
+// std::logic_error. Views in an event are valid until the next call of next() or receive().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "smtp/envelope.hpp"
+#include "smtp/newline_mode.hpp"
+#include "smtp/replies.hpp"
+
+namespace relais::smtp {
+
+struct server_limits {
+  std::uint64_t message_size = 50u << 20;  ///< announced by SIZE; 0 = none
+  std::size_t command_line = 2048;         ///< octets with line end; less than 512 counts as 512
+                                           ///< (RFC 5321 4.5.3.1.4)
+  std::size_t text_line = 65536;  ///< octets of a content line with its CRLF; at least 1000
+  /// 4xx/5xx replies before the next one becomes 421 too_many_errors; a message accepted sets the
+  /// count back. too_many_recipients does not count: whoever sends a long list at once earns many
+  /// (RFC 5321 4.5.3.1.10).
+  unsigned errors = 20;
+};
+
+struct server_options {
+  std::string hostname;
+  server_limits limits;
+  newline_mode newlines = newline_mode::reject;
+};
+
+enum class server_event_kind : std::uint8_t {
+  need_input,  ///< nothing more to do without octets from the client
+  hello,       ///< HELO or EHLO was answered; `text` is hello(). Information, no reply
+  mail,        ///< MAIL FROM: `address`, `declared_size`, `body`
+  rcpt,        ///< RCPT TO: `address`
+  data,        ///< DATA with at least one accepted recipient; reply start_data to go on
+  content,  ///< `text`: octets of content, CRLF line ends, dot-unstuffed, in pieces of about what
+            ///< was received; none behind a fault that refuses the message anyway
+  end_of_data,  ///< the whole content has passed; `content_fault` set: it must be refused by that
+                ///< id
+  reset,        ///< an open transaction is gone (RSET, HELO/EHLO again). Information, no reply
+  quit,         ///< 221 is in output(): flush and close
+  fatal         ///< the reason is in output(): flush and close
+};
+
+struct server_event {
+  server_event_kind kind = server_event_kind::need_input;
+  std::string_view text;
+  const path* address = nullptr;
+  std::uint64_t declared_size = 0;
+  body_type body = body_type::seven_bit;
+  bool smtputf8 = false;
+  std::optional<reply_id> content_fault;
+};
+
+/// Numbers for the disconnect line of the log: "mail=1 rcpt=0/2 commands=5" (ok/total).
+struct command_counts {
+  struct pair {
+    std::uint32_t ok = 0, total = 0;
+  };
+  pair ehlo, helo, mail, rcpt, data, rset, noop, quit, vrfy, help, unknown;
+};
+
+class server_protocol {
+ public:
+  explicit server_protocol(server_options options);
+  ~server_protocol();
+  server_protocol(const server_protocol&) = delete;
+  server_protocol& operator=(const server_protocol&) = delete;
+
+  /// Queues the 220 greeting, or with `refusal` that instead: 421 and 521 are fatal at once, behind
+  /// a 554 only QUIT is served (RFC 5321 3.1).
+  void greet(std::optional<reply_id> refusal = {});
+  /// Octets from the client. Nothing may be received after quit or fatal.
+  void receive(std::string_view octets);
+  server_event next();
+  /// Answers the pending mail, rcpt, data or end_of_data event. `argument` replaces "{}" (in 421
+  /// texts, our host name does).
+  void reply(reply_id id, std::string_view argument = {});
+  /// 421 with that id, then fatal: idle timeout, shutdown, internal error. At any time, also within
+  /// content and in place of a reply; without effect once the session is over.
+  void close_with(reply_id id);
+
+  std::string_view output() const noexcept;
+  void output_written(std::size_t octets) noexcept;
+
+  /// Waiting for a command: greeted by us, no received octet unconsumed, no event unanswered or
+  /// untold, no transaction open (no MAIL accepted). The place to leave at a shutdown.
+  bool at_command_boundary() const noexcept;
+  bool in_content() const noexcept;
+  bool greeted_with_ehlo() const noexcept;
+  /// Argument of HELO/EHLO, "" before: printable ASCII, but not always a host name; it may hold
+  /// blanks.
+  std::string_view hello() const noexcept;
+  /// "CONNECT", "EHLO", "DATA", "END-OF-MESSAGE", "UNKNOWN"...: for "lost connection after".
+  std::string_view last_command() const noexcept;
+  std::uint64_t content_octets() const noexcept;  ///< of the current or last DATA, as handed on
+  const command_counts& counts() const noexcept;
+
+ private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
+
+}  // namespace relais::smtp

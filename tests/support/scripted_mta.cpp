@@ -1,0 +1,89 @@
+#include "support/scripted_mta.hpp"
+
+#include <stdexcept>
+
+namespace relais::testing {
+
+using smtp::reply_id;
+using smtp::server_event_kind;
+
+scripted_mta::scripted_mta(const net::runtime& world, const endpoint& at, std::string hostname)
+    : world_(world),
+      hostname_(std::move(hostname)),
+      listener_(*world.network.listen(at, false)),
+      sessions_(world, [](const std::string& label, const std::string& what) {
+        throw std::runtime_error(label + ": " + what);
+      }) {
+  sessions_.spawn("accept", accept());
+}
+
+void scripted_mta::stop() {
+  listener_->close();
+  sessions_.stop();
+}
+
+net::task<void> scripted_mta::accept() {
+  for (;;) {
+    auto accepted = co_await listener_->accept();
+    if (!accepted) co_return;
+    sessions_.spawn("session", serve(std::move(*accepted)));
+  }
+}
+
+net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
+  net::stream stream(std::move(accepted.connection), world_);
+  smtp::server_options options;
+  options.hostname = hostname_;
+  smtp::server_protocol protocol(options);
+  protocol.greet();
+  received message;
+  std::string buffer(4096, '\0');
+  for (;;) {
+    const auto e = protocol.next();
+    switch (e.kind) {
+      case server_event_kind::need_input:
+      case server_event_kind::quit:
+      case server_event_kind::fatal: {
+        const std::string octets(protocol.output());
+        protocol.output_written(octets.size());
+        if (co_await stream.write(octets)) co_return;
+        if (e.kind != server_event_kind::need_input) co_return co_await stream.close();
+        const auto target = net::asio::buffer(buffer);
+        const auto got = co_await stream.read_some(target);
+        if (!got) co_return;
+        protocol.receive(std::string_view(buffer).substr(0, *got));
+        break;
+      }
+      case server_event_kind::mail:
+        message = received{};
+        message.reverse_path = e.address->text();
+        protocol.reply(reply_id::sender_ok);
+        break;
+      case server_event_kind::rcpt:
+        message.forward_paths.push_back(e.address->text());
+        protocol.reply(reply_id::recipient_ok);
+        break;
+      case server_event_kind::data: protocol.reply(reply_id::start_data); break;
+      case server_event_kind::content: message.content += e.text; break;
+      case server_event_kind::end_of_data: {
+        attempts.push_back(world_.clock.now());
+        auto answer = reply_id::queued;
+        if (e.content_fault) answer = *e.content_fault;
+        if (!answers.empty()) {
+          answer = answers.front();
+          answers.pop_front();
+        }
+        if (answer == reply_id::queued) {
+          message.when = world_.clock.now();
+          taken.push_back(message);
+        }
+        protocol.reply(answer, "AT-REMOTE");
+        break;
+      }
+      case server_event_kind::hello:
+      case server_event_kind::reset: break;
+    }
+  }
+}
+
+}  // namespace relais::testing

@@ -1,0 +1,45 @@
+// A remote MTA for the simulated world: a real smtp::server_protocol whose answers to the end of data are
+// scripted, and that remembers what it took responsibility for.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/stream.hpp"
+#include "net/task_group.hpp"
+#include "smtp/server_protocol.hpp"
+
+namespace relais::testing {
+
+class scripted_mta {
+ public:
+  struct received {
+    std::string reverse_path;
+    std::vector<std::string> forward_paths;
+    std::string content;
+    steady_time when;
+  };
+
+  scripted_mta(const net::runtime& world, const endpoint& at, std::string hostname);
+
+  /// Answers to the next ends of data; when the script is used up, everything is taken with 250.
+  std::deque<smtp::reply_id> answers;
+  std::vector<received> taken;
+  std::vector<steady_time> attempts;  ///< ends of data, whatever was answered
+
+  void stop();
+  bool is_idle() const noexcept { return sessions_.size() == 0; }
+
+ private:
+  net::task<void> accept();
+  net::task<void> serve(net::accepted_connection accepted);
+
+  const net::runtime& world_;
+  std::string hostname_;
+  std::unique_ptr<net::acceptor> listener_;
+  net::task_group sessions_;
+};
+
+}  // namespace relais::testing

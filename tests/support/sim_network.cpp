@@ -1,0 +1,152 @@
+#include "support/sim_network.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace relais::testing {
+
+namespace {
+
+// One direction of a connection: what has arrived and is not read yet.
+struct pipe {
+  explicit pipe(const net::asio::any_io_executor& executor) : changed(executor) {}
+  std::string arrived;
+  bool ended = false;
+  steady_time last_arrival{};
+  unsigned cancellations = 0;
+  net::condition changed;
+};
+
+class sim_transport final : public net::transport {
+ public:
+  sim_transport(sim_world& world, std::shared_ptr<pipe> in, std::shared_ptr<pipe> out)
+      : world_(world), in_(std::move(in)), out_(std::move(out)) {}
+  ~sim_transport() override { close(); }
+  sim_transport(const sim_transport&) = delete;
+  sim_transport& operator=(const sim_transport&) = delete;
+
+  net::task<result<std::size_t>> read_some(net::asio::mutable_buffer buffer) override {
+    const auto in = in_;  // the transport may be closed while this waits
+    const auto cancellations = in->cancellations;
+    while (in->arrived.empty() && !in->ended) {
+      if (in->cancellations != cancellations) co_return errc::cancelled;
+      co_await in->changed.wait();
+    }
+    if (in->arrived.empty()) co_return errc::peer_closed;
+    const auto n = std::min(buffer.size(), in->arrived.size());
+    std::copy_n(in->arrived.begin(), n, static_cast<char*>(buffer.data()));
+    in->arrived.erase(0, n);
+    co_return n;
+  }
+
+  net::task<error_code> write(net::asio::const_buffer octets) override {
+    if (closed_) co_return errc::peer_closed;
+    std::string_view rest(static_cast<const char*>(octets.data()), octets.size());
+    while (!rest.empty()) {
+      // A network may cut anywhere; often it does not.
+      const auto n = world_.random.below(2) == 0 ? rest.size() : 1 + world_.random.below(rest.size());
+      deliver(std::string(rest.substr(0, n)), false);
+      rest.remove_prefix(n);
+    }
+    co_return error_code{};
+  }
+
+  void cancel() noexcept override {
+    ++in_->cancellations;
+    in_->changed.notify_all();
+  }
+
+  void close() noexcept override {
+    if (closed_) return;
+    closed_ = true;
+    in_->ended = true;
+    in_->changed.notify_all();
+    deliver({}, true);
+  }
+
+ private:
+  void deliver(std::string octets, bool end) {
+    const auto travel = duration(static_cast<std::int64_t>(
+        world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
+    out_->last_arrival = std::max(out_->last_arrival, world_.clock.now() + travel);
+    world_.at(out_->last_arrival, [out = out_, o = std::move(octets), end] {
+      out->arrived += o;
+      out->ended = out->ended || end;
+      out->changed.notify_all();
+    });
+  }
+
+  sim_world& world_;
+  std::shared_ptr<pipe> in_, out_;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+class sim_acceptor final : public net::acceptor {
+ public:
+  sim_acceptor(sim_world& world, std::map<endpoint, sim_acceptor*>& listeners, endpoint at)
+      : listeners_(listeners), at_(at), changed_(world.io.get_executor()) {
+    listeners_[at_] = this;
+  }
+  ~sim_acceptor() override { close(); }
+  sim_acceptor(const sim_acceptor&) = delete;
+  sim_acceptor& operator=(const sim_acceptor&) = delete;
+
+  net::task<result<net::accepted_connection>> accept() override {
+    while (backlog_.empty() && !closed_) co_await changed_.wait();
+    if (closed_) co_return errc::cancelled;
+    auto next = std::move(backlog_.front());
+    backlog_.pop_front();
+    co_return std::move(next);
+  }
+  void close() noexcept override {
+    if (closed_) return;
+    closed_ = true;
+    listeners_.erase(at_);
+    backlog_.clear();
+    changed_.notify_all();
+  }
+  endpoint local() const override { return at_; }
+
+  void arrive(net::accepted_connection connection) {
+    backlog_.push_back(std::move(connection));
+    changed_.notify_all();
+  }
+
+ private:
+  std::map<endpoint, sim_acceptor*>& listeners_;
+  endpoint at_;
+  net::condition changed_;
+  std::deque<net::accepted_connection> backlog_;
+  bool closed_ = false;
+};
+
+result<std::unique_ptr<net::acceptor>> sim_node::listen(const endpoint& at, bool) {
+  if (world_.listeners_.contains(at)) return errc::busy;
+  return std::unique_ptr<net::acceptor>(std::make_unique<sim_acceptor>(world_, world_.listeners_, at));
+}
+
+net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to, duration) {
+  const auto& here = world_.runtime(address_);
+  const auto travel =
+      duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
+  co_await net::sleep_for(here, travel);
+  const auto listener = world_.listeners_.find(to);
+  if (listener == world_.listeners_.end()) {
+    co_return make_error_code(boost::system::errc::connection_refused);
+  }
+  const auto executor = world_.io.get_executor();
+  const auto there = std::make_shared<pipe>(executor);
+  const auto back = std::make_shared<pipe>(executor);
+  net::accepted_connection accepted;
+  accepted.connection = std::make_unique<sim_transport>(world_, there, back);
+  accepted.remote = endpoint{address_, next_port_++};
+  accepted.local = to;
+  listener->second->arrive(std::move(accepted));
+  std::unique_ptr<net::transport> mine = std::make_unique<sim_transport>(world_, back, there);
+  co_return std::move(mine);
+}
+
+}  // namespace relais::testing

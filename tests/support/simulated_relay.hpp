@@ -1,0 +1,56 @@
+// One relay in the simulated world, with its disk, its DNS, its log, and a hand-typed client.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/relay.hpp"
+#include "support/fake_resolver.hpp"
+#include "support/scripted_mta.hpp"
+#include "support/sim_disk.hpp"
+#include "support/sim_world.hpp"
+
+namespace relais::testing {
+
+class recording_log final : public event_sink {
+ public:
+  void emit(const event& e) noexcept override { lines.push_back(to_text(e)); }
+  std::size_t count(std::string_view part) const;
+  std::string text() const;
+  std::vector<std::string> lines;
+};
+
+class simulated_relay {
+ public:
+  static const ip_address address;         ///< of the relay
+  static const ip_address client_address;  ///< trusted
+  explicit simulated_relay(sim_world& world, sim_disk& storage, fake_resolver& dns);
+  ~simulated_relay();
+
+  config::settings settings;
+  recording_log log;
+
+  void start();
+  /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off. Does nothing when not running.
+  bool shut_down(duration limit);
+
+ private:
+  sim_world& world_;
+  sim_disk& storage_;
+  fake_resolver& dns_;
+  std::unique_ptr<spool::runner> committer_, readers_;
+  std::unique_ptr<daemon::relay> relay_;
+  bool running_ = false;
+};
+
+/// Types `lines` one after the other, each after the reply to the one before; the result is every reply.
+/// The line ends are in the text. Behind "DATA\r\n" comes the content with its end as one line.
+struct client_session {
+  std::vector<std::string> lines;
+  std::string replies;
+  bool over = false;
+};
+void run_client(sim_world& world, net::task_group& group, const endpoint& to, client_session& session);
+
+}  // namespace relais::testing
