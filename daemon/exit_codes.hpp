@@ -19,13 +19,14 @@ enum class exit_code : int {
   temporary = EX_TEMPFAIL,       ///< another daemon holds the spool
   no_permission = EX_NOPERM,
   config = EX_CONFIG,
-  hard_stop = 1                  ///< a second signal ended the drain early; the spool is intact
+  hard_stop = 1  ///< a second signal ended the drain early; the spool is intact
 };
 
 /// Ends the start with one clear sentence.
 class startup_error : public std::runtime_error {
  public:
-  startup_error(exit_code code, const std::string& sentence) : std::runtime_error(sentence), code_(code) {}
+  startup_error(exit_code code, const std::string& sentence)
+      : std::runtime_error(sentence), code_(code) {}
   exit_code code() const noexcept { return code_; }
 
  private:

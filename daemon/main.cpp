@@ -1,4 +1,5 @@
-// relaisd: arguments, configuration, exit codes. Everything else is built in relay.cpp and real_world.cpp.
+// relaisd: arguments, configuration, exit codes. Everything else is built in relay.cpp and
+// real_world.cpp.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -11,7 +12,9 @@ namespace {
 
 using relais::daemon::exit_code;
 
-int ended(exit_code code) { return static_cast<int>(code); }
+int ended(exit_code code) {
+  return static_cast<int>(code);
+}
 
 int start(const std::string& file, bool check, bool print) {
   auto loaded = relais::config::load_file(file, relais::config::process_environment());

@@ -44,7 +44,8 @@ std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
   if (disk) return std::move(*disk);
   const auto error = disk.error();
   const auto sentence = "the spool " + directory + " cannot be used: " + error.message();
-  if (error == errc::busy) throw startup_error(exit_code::temporary, sentence + " (is relaisd running?)");
+  if (error == errc::busy)
+    throw startup_error(exit_code::temporary, sentence + " (is relaisd running?)");
   if (error == errc::no_space || error == errc::io_error)
     throw startup_error(exit_code::io_error, sentence);
   if (error == errc::permission)
@@ -63,8 +64,8 @@ std::vector<bound> bind_all(const config::settings& settings,
     for (std::size_t w = 0; w < workers.size(); ++w) {
       auto made = workers[w]->network->listen(at, workers.size() > 1);
       if (!made) {
-        throw startup_error(exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(),
-                                                                made.error().message()));
+        throw startup_error(exit_code::unavailable, fmt::format("cannot listen on {}: {}",
+                                                                at.text(), made.error().message()));
       }
       at = (*made)->local();  // with port 0, all workers share the port that the first one got
       all.emplace_back(w, std::move(*made));
@@ -110,7 +111,8 @@ std::string system_hostname() {
   addrinfo* found = nullptr;
   std::string full = name;
   if (full.find('.') == std::string::npos && ::getaddrinfo(name, nullptr, &hints, &found) == 0) {
-    if (found->ai_canonname != nullptr && std::string_view(found->ai_canonname).find('.') != std::string_view::npos) {
+    if (found->ai_canonname != nullptr &&
+        std::string_view(found->ai_canonname).find('.') != std::string_view::npos) {
       full = found->ai_canonname;
     }
     ::freeaddrinfo(found);
@@ -128,6 +130,8 @@ exit_code run(config::settings settings) {
   for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>(time));
   auto& first = *workers.front();
 
+  // From here on a signal waits for its turn rather than kill a half-made daemon.
+  asio::signal_set signals(first.io, SIGTERM, SIGINT);
   auto listeners = bind_all(settings, workers);
   drop_privileges(settings.user);
   const auto disk = open_spool_disk(settings.spool.directory);
@@ -152,13 +156,13 @@ exit_code run(config::settings settings) {
   }
   mail.start();
 
-  asio::signal_set signals(first.io, SIGTERM, SIGINT);
   bool clean = true;
   std::exception_ptr failure;
-  asio::co_spawn(first.io, until_signal(signals, mail, *log, clean), [&](const std::exception_ptr& e) {
-    failure = e;
-    for (const auto& w : workers) w->io.stop();
-  });
+  asio::co_spawn(first.io, until_signal(signals, mail, *log, clean),
+                 [&](const std::exception_ptr& e) {
+                   failure = e;
+                   for (const auto& w : workers) w->io.stop();
+                 });
   log->emit(events::notice{"master", false, "ready"});
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i < count; ++i) {

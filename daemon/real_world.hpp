@@ -1,5 +1,5 @@
-// The real world of the relay: threads with an io_context each, the system's clocks, network and DNS,
-// the spool's threads, signals. Runs until a signal ends it.
+// The real world of the relay: threads with an io_context each, the system's clocks, network and
+// DNS, the spool's threads, signals. Runs until a signal ends it.
 #pragma once
 
 #include "config/settings.hpp"

@@ -95,6 +95,34 @@ void relay::open_spool() {
                         "the spool " + settings_.spool.directory + " cannot be opened: " + why);
   }
   store_ = std::move(*opened);
+  probe_spool();
+}
+
+void relay::probe_spool() {
+  // Nothing says "writable" like a write. What a crash leaves of it is cleared by the next
+  // recovery.
+  constexpr std::string_view name = "incoming/probe.tmp";
+  error_code error;
+  if (auto file = world_.disk->open(name, spool::open_mode::create_new); file) {
+    const std::string block(4096, '\n');
+    const std::string_view parts[] = {block};
+    error = (*file)->write_at(0, parts);
+    if (!error) error = (*file)->sync();
+    world_.disk->remove(name);
+  } else {
+    error = file.error();
+  }
+  if (!error && store_->has_room(0) == spool::health::full) error = errc::no_space;
+  if (!error) return;
+  const auto sentence =
+      "the spool " + settings_.spool.directory + " cannot take mail: " + error.message();
+  // With mail in the queue the relay starts all the same: delivering it is what frees the disk.
+  if (error == errc::no_space && !recovered_.empty()) {
+    world_.events->emit(events::notice{"qmgr", true, sentence + "; what is queued is delivered"});
+    return;
+  }
+  const bool full_or_failing = error == errc::no_space || error == errc::io_error;
+  throw startup_error(full_or_failing ? exit_code::io_error : exit_code::cannot_create, sentence);
 }
 
 void relay::adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener) {
@@ -118,10 +146,11 @@ delivery::engine_options relay::engine_options(const std::vector<endpoint>& own)
   o.connections_per_destination = d.concurrency_per_destination;
   o.hosts.own_name = settings_.hostname;
   const auto& network = world_.workers.front()->network;
-  o.hosts.is_own_address = [own, port = d.port, &network](const ip_address& a) {
+  o.is_own = [own, &network](const endpoint& to) {
     for (const auto& e : own) {
-      if (e.port != port) continue;
-      if (e.address == a || (e.address.is_unspecified() && network.is_own_address(a))) return true;
+      if (e.port != to.port) continue;
+      if (e.address == to.address) return true;
+      if (e.address.is_unspecified() && network.is_own_address(to.address)) return true;
     }
     return false;
   };
@@ -138,9 +167,9 @@ delivery::engine_options relay::engine_options(const std::vector<endpoint>& own)
 
 void relay::start() {
   const auto& first = *workers_.front();
-  settler_ = std::make_unique<delivery::settler>(first.world, settings_.hostname,
-                                                 schedule_of(settings_.retry), scheduler_,
-                                                 workers_.front()->gate, ids_, budget_, *world_.events);
+  settler_ = std::make_unique<delivery::settler>(
+      first.world, settings_.hostname, schedule_of(settings_.retry), scheduler_,
+      workers_.front()->gate, ids_, budget_, *world_.events);
   engine_ = std::make_unique<delivery::engine>(first.world, engine_options(own_endpoints_),
                                                *world_.resolver, scheduler_, workers_.front()->gate,
                                                *settler_, *world_.events);
@@ -152,38 +181,45 @@ void relay::start() {
 
 void relay::hurry() noexcept {
   hurried_ = true;
+  end_sessions();
+}
+
+void relay::end_sessions() {
   engine_->stop();
   for (const auto& w : workers_) {
     net::asio::post(w->world.executor, [server = w->server.get()] { server->stop(); });
   }
 }
 
-net::task<bool> relay::shut_down() {
-  const auto& first = *world_.workers.front();
-  const auto deadline = first.clock.now() + settings_.server_timeout.shutdown;
-  const auto left = [&] {
-    return hurried_ ? duration{0} : std::max<duration>(1ms, deadline - first.clock.now());
-  };
-  engine_->drain();
-  for (const auto& w : workers_) {
-    net::asio::post(w->world.executor, [server = w->server.get()] { server->drain(); });
-  }
+net::task<bool> relay::join(duration limit) {
+  const auto& clock = world_.workers.front()->clock;
+  const auto deadline = clock.now() + limit;
+  const auto left = [&] { return std::max<duration>(duration{0}, deadline - clock.now()); };
   bool all = true;
   for (const auto& w : workers_) {
     auto joined = w->server->join(left());
     const auto& executor = w->world.executor;
-    all = co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable) && all;
+    all =
+        co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable) && all;
   }
-  all = co_await engine_->join(left()) && all;
-  if (!all) {
+  co_return co_await engine_->join(left()) && all;
+}
+
+net::task<bool> relay::shut_down() {
+  const auto& first = *world_.workers.front();
+  engine_->drain();
+  for (const auto& w : workers_) {
+    net::asio::post(w->world.executor, [server = w->server.get()] { server->drain(); });
+  }
+  const auto patience = hurried_ ? duration{0} : settings_.server_timeout.shutdown;
+  if (!co_await join(patience)) {
     // Too late: end what is left. Nothing is lost by that, the spool has it all.
-    hurry();
-    for (const auto& w : workers_) {
-      auto joined = w->server->join(10s);
-      const auto& executor = w->world.executor;
-      co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable);
-    }
-    co_await engine_->join(10s);
+    const auto left = std::to_string(engine_->connections()) + " deliveries and " +
+                      std::to_string(connections_.load()) + " sessions";
+    const auto sentence = left + " did not end in time and are cut off";
+    world_.events->emit(events::notice{"master", true, sentence});
+    end_sessions();
+    co_await join(10s);
   }
   net::condition flushed(first.executor);
   bool done = false;
@@ -194,7 +230,7 @@ net::task<bool> relay::shut_down() {
     });
   });
   while (!done) co_await flushed.wait();
-  co_return all;
+  co_return !hurried_;
 }
 
 }  // namespace relais::daemon

@@ -1,5 +1,5 @@
-// The composition root: builds every object of the relay in one world (real or simulated), owns them in
-// the order of their dependencies, starts and drains. No logic, no singletons.
+// The composition root: builds every object of the relay in one world (real or simulated), owns
+// them in the order of their dependencies, starts and drains. No logic, no singletons.
 #pragma once
 
 #include <atomic>
@@ -43,8 +43,8 @@ class relay {
   void adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener);
   /// Called once, before the workers' executors run.
   void start();
-  /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the spool.
-  /// False: some had to be cut off.
+  /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the
+  /// spool. False: hurry() cut it short.
   net::task<bool> shut_down();
   /// A second signal: nothing is waited for any more. On the first worker.
   void hurry() noexcept;
@@ -53,6 +53,10 @@ class relay {
   struct worker_parts;
   delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
   void open_spool();
+  /// Throws startup_error when the spool cannot be written.
+  void probe_spool();
+  void end_sessions();
+  net::task<bool> join(duration limit);
 
   config::settings settings_;
   world world_;

@@ -1,5 +1,6 @@
-// Time is handed in (design: the world is handed in). Timers use the monotonic clock; the wall clock
-// serves only for what people and other hosts read (Date, Received) and for the age of a message.
+// Time is handed in (design: the world is handed in). Timers use the monotonic clock; the wall
+// clock serves only for what people and other hosts read (Date, Received) and for the age of a
+// message.
 #pragma once
 
 #include <chrono>

@@ -118,7 +118,9 @@ bool ip_network::contains(const ip_address& address) const noexcept {
   return true;
 }
 
-std::string ip_network::text() const { return address_.text() + '/' + std::to_string(length_); }
+std::string ip_network::text() const {
+  return address_.text() + '/' + std::to_string(length_);
+}
 
 std::optional<endpoint> endpoint::parse(std::string_view text) noexcept {
   const auto colon = text.rfind(':');
@@ -135,7 +137,8 @@ std::optional<endpoint> endpoint::parse(std::string_view text) noexcept {
 
 std::string endpoint::text() const {
   const auto port_text = std::to_string(port);
-  return address.is_v6() ? '[' + address.text() + "]:" + port_text : address.text() + ':' + port_text;
+  return address.is_v6() ? '[' + address.text() + "]:" + port_text
+                         : address.text() + ':' + port_text;
 }
 
 }  // namespace relais

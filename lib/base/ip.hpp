@@ -1,6 +1,6 @@
 // IP addresses, networks and endpoints as values, without Asio: policy and configuration are pure.
-// IPv4-mapped IPv6 addresses (::ffff:192.0.2.1) are always held as the IPv4 address they are, so that
-// a dual-stack listener and a trusted network of IPv4 agree.
+// IPv4-mapped IPv6 addresses (::ffff:192.0.2.1) are always held as the IPv4 address they are, so
+// that a dual-stack listener and a trusted network of IPv4 agree.
 #pragma once
 
 #include <array>
@@ -23,8 +23,8 @@ class ip_address {
   static std::optional<ip_address> parse(std::string_view text) noexcept;
 
   bool is_v6() const noexcept { return v6_; }
-  std::uint32_t as_v4() const noexcept;                            ///< precondition: !is_v6()
-  const octets& as_v6() const noexcept { return octets_; }         ///< precondition: is_v6()
+  std::uint32_t as_v4() const noexcept;                     ///< precondition: !is_v6()
+  const octets& as_v6() const noexcept { return octets_; }  ///< precondition: is_v6()
   bool is_loopback() const noexcept;
   bool is_unspecified() const noexcept;
   /// Loopback, unspecified, link-local, multicast, broadcast, private (RFC 1918, RFC 4193): no

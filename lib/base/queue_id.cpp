@@ -25,7 +25,8 @@ std::optional<queue_id> queue_id::parse(std::string_view text) noexcept {
 
 void queue_id_source::raise(queue_id seen) noexcept {
   auto last = last_.load();
-  while (last < seen.value && !last_.compare_exchange_weak(last, seen.value)) {}
+  while (last < seen.value && !last_.compare_exchange_weak(last, seen.value)) {
+  }
 }
 
 queue_id queue_id_source::next(wall_time now) noexcept {

@@ -16,7 +16,9 @@ std::uint64_t random::below(std::uint64_t bound) {
   }
 }
 
-double random::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double random::unit() {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
 seeded_random::seeded_random(std::uint64_t seed) {
   // splitmix64 spreads a small seed over the whole state.

@@ -41,7 +41,9 @@ namespace {
 /// The length of the valid UTF-8 sequence that text begins with, 0 if there is none.
 std::size_t utf8_sequence(std::string_view text) noexcept {
   const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](std::size_t i) { return i < text.size() && (octet(i) & 0xc0) == 0x80; };
+  const auto continues = [&](std::size_t i) {
+    return i < text.size() && (octet(i) & 0xc0) == 0x80;
+  };
   const unsigned lead = octet(0);
   if (lead < 0x80) return 1;
   if (lead >= 0xc2 && lead <= 0xdf) return continues(1) ? 2 : 0;

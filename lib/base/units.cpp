@@ -27,10 +27,14 @@ constexpr std::array byte_units{unit{"B", 1},
 
 constexpr std::uint64_t second = 1'000'000'000;
 // From large to small: to_text() goes through in this order.
-constexpr std::array time_units{unit{"w", 7 * 86400 * second}, unit{"d", 86400 * second},
-                                unit{"h", 3600 * second},      unit{"m", 60 * second},
-                                unit{"s", second},             unit{"ms", 1'000'000},
-                                unit{"us", 1000},              unit{"ns", 1}};
+constexpr std::array time_units{unit{"w", 7 * 86400 * second},
+                                unit{"d", 86400 * second},
+                                unit{"h", 3600 * second},
+                                unit{"m", 60 * second},
+                                unit{"s", second},
+                                unit{"ms", 1'000'000},
+                                unit{"us", 1000},
+                                unit{"ns", 1}};
 
 /// Cuts the digits that text begins with.
 std::string_view take_digits(std::string_view& text) noexcept {

@@ -15,10 +15,18 @@ struct byte_size {
   std::uint64_t bytes = 0;
   friend constexpr auto operator<=>(const byte_size&, const byte_size&) = default;
 };
-constexpr byte_size operator""_B(unsigned long long n) { return {n}; }
-constexpr byte_size operator""_KiB(unsigned long long n) { return {n << 10}; }
-constexpr byte_size operator""_MiB(unsigned long long n) { return {n << 20}; }
-constexpr byte_size operator""_GiB(unsigned long long n) { return {n << 30}; }
+constexpr byte_size operator""_B(unsigned long long n) {
+  return {n};
+}
+constexpr byte_size operator""_KiB(unsigned long long n) {
+  return {n << 10};
+}
+constexpr byte_size operator""_MiB(unsigned long long n) {
+  return {n << 20};
+}
+constexpr byte_size operator""_GiB(unsigned long long n) {
+  return {n << 30};
+}
 
 /// "512 B", "10 KiB", "50MiB", "2 GiB", "10 kB", "25 MB", or a bare number of bytes. No sign, no
 /// fraction, no overflow.

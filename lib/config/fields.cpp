@@ -68,7 +68,7 @@ constexpr std::array table{
           .is_secret = true},
     field{.key = "smarthost.password_file",
           .at = [](settings& s) -> auto& { return s.smarthost.password_file; },
-          .doc = "A file that holds the password and is not readable by everybody; excludes "
+          .doc = "A file that holds the password, not writable by everybody; excludes "
                  "smarthost.password.",
           .form = "path"},
 

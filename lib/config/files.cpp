@@ -79,8 +79,10 @@ file_content read_secret(const std::string& path) {
   struct stat status{};
   if (::fstat(file.number(), &status) != 0) return failed("cannot be read: " + system_text(errno));
   if (!S_ISREG(status.st_mode)) return failed("is not a regular file");
-  if ((status.st_mode & S_IROTH) != 0) {
-    return failed("can be read by every user of this system: chmod o-r it");
+  // Secrets of container runtimes are readable by all and guarded by their mount; one that anybody
+  // may replace is no secret of ours.
+  if ((status.st_mode & S_IWOTH) != 0) {
+    return failed("can be written by every user of this system: chmod o-w it");
   }
   auto content = read_all(file.number(), largest_secret);
   if (!content.fault.empty()) return content;

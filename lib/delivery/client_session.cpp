@@ -15,15 +15,20 @@ client_session::client_session(const net::runtime& world, session_options option
 
 client_session::~client_session() = default;
 
-std::string client_session::host_text() const { return host_.name + '[' + host_.address.text() + ']'; }
+std::string client_session::host_text() const {
+  return host_.name + '[' + host_.address.text() + ']';
+}
 
-std::string client_session::relay_text() const { return host_text() + ':' + std::to_string(port_); }
+std::string client_session::relay_text() const {
+  return host_text() + ':' + std::to_string(port_);
+}
 
 net::task<bool> client_session::open() {
   if (co_await connect_and_set_up(options_.tls)) co_return true;
   const bool tls_broke = failure_.step == smtp::client_step::starttls && !failure_.remote;
   if (options_.tls != smtp::tls_level::may || !tls_broke) co_return false;
-  // Opportunistic TLS (RFC 7435): a host that offers STARTTLS and cannot do it gets its mail in clear.
+  // Opportunistic TLS (RFC 7435): a host that offers STARTTLS and cannot do it gets its mail in
+  // clear.
   co_return co_await connect_and_set_up(smtp::tls_level::none);
 }
 
@@ -90,9 +95,7 @@ net::task<smtp::client_action> client_session::drive() {
         // A failure of either shows up as `failed` in the next turn.
         if (co_await flush()) co_await fill();
         break;
-      case smtp::client_action::want_content:
-        co_await flush();
-        co_return action;
+      case smtp::client_action::want_content: co_await flush(); co_return action;
       case smtp::client_action::start_tls: {
         if (!co_await flush()) break;
         net::tls_parameters parameters;
@@ -108,9 +111,7 @@ net::task<smtp::client_action> client_session::drive() {
         }
         break;
       }
-      case smtp::client_action::failed:
-        failure_ = protocol_->failure();
-        co_return action;
+      case smtp::client_action::failed: failure_ = protocol_->failure(); co_return action;
       case smtp::client_action::ready:
       case smtp::client_action::closed: co_return action;
     }

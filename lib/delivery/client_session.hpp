@@ -1,6 +1,6 @@
-// One connection to one host of a next hop: connect, set up (EHLO, STARTTLS, AUTH), then transactions.
-// The driver of smtp::client_protocol: octets, deadlines and TLS, nothing else. What a reply means is
-// classify's matter. Belongs to one coroutine of one worker.
+// One connection to one host of a next hop: connect, set up (EHLO, STARTTLS, AUTH), then
+// transactions. The driver of smtp::client_protocol: octets, deadlines and TLS, nothing else. What
+// a reply means is classify's matter. Belongs to one coroutine of one worker.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -28,7 +28,8 @@ struct session_options {
 
 class client_session {
  public:
-  client_session(const net::runtime& world, session_options options, dns::host host, std::uint16_t port);
+  client_session(const net::runtime& world, session_options options, dns::host host,
+                 std::uint16_t port);
   ~client_session();
 
   /// Connects and sets up. True: ready for send(). False: failure() says why. With tls_level::may a
@@ -48,7 +49,11 @@ class client_session {
   unsigned uses() const noexcept { return uses_; }
   std::string host_text() const;   ///< "mx.example[192.0.2.1]"
   std::string relay_text() const;  ///< "mx.example[192.0.2.1]:25"
-  std::string tls_description() const { return stream_ ? stream_->tls_description() : std::string(); }
+  std::string tls_description() const {
+    return stream_ ? stream_->tls_description() : std::string();
+  }
+  /// Why TLS failed, in OpenSSL's words; "" if it did not.
+  std::string tls_failure() const { return stream_ ? stream_->tls_failure() : std::string(); }
   const dns::host& host() const noexcept { return host_; }
 
  private:

@@ -38,7 +38,8 @@ void engine::wake(queue::destination& to) {
 }
 
 net::task<void> engine::serve(queue::destination& to) {
-  // Also when the coroutine is cancelled or throws: the slot is free again, and the next in line gets it.
+  // Also when the coroutine is cancelled or throws: the slot is free again, and the next in line
+  // gets it.
   struct slot {
     engine& owner;
     queue::destination& to;
@@ -87,16 +88,21 @@ net::task<void> engine::work(queue::destination& to) {
 net::task<engine::opened> engine::open(const queue::destination& to) {
   opened result;
   const auto& hop = to.hop;
+  auto host_options = options_.hosts;
+  host_options.is_own_address = [this, port = hop.port](const ip_address& a) {
+    return options_.is_own(endpoint{a, port});
+  };
   dns::host_list found;
   if (hop.lookup_mx) {
-    found = co_await dns::mail_hosts(resolver_, hop.name, options_.hosts, world_.random);
+    found = co_await dns::mail_hosts(resolver_, hop.name, host_options, world_.random);
   } else {
-    found = co_await dns::plain_hosts(resolver_, hop.name, options_.hosts);
+    found = co_await dns::plain_hosts(resolver_, hop.name, host_options);
   }
   if (found.fault != dns::host_fault::none) {
     result.why = classify(found.fault, found.reason);
     if (hop.is_smarthost && result.why.what == outcome::bounced) {
-      // The name of the smarthost is our configuration's, not the sender's, fault: mail waits for its repair.
+      // The name of the smarthost is our configuration's, not the sender's, fault: mail waits for
+      // its repair.
       result.why.what = outcome::deferred;
       result.why.status = "4.4.4";
     }
@@ -118,6 +124,8 @@ net::task<engine::opened> engine::open(const queue::destination& to) {
     result.why = failure.step == smtp::client_step::connect
                      ? connect_failed(failure.error, session->relay_text())
                      : classify(failure, session->host_text());
+    if (const auto words = session->tls_failure(); !words.empty())
+      result.why.reason += ": " + words;
     co_await session->quit();
     if (!try_next_host(result.why)) break;
   }
@@ -157,10 +165,9 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
   co_await session.send(*job.message->envelope, job.recipients, content->content);
   how.connection_use = session.uses();
   const auto& results = session.results();
-  const bool nothing_said =
-      std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
-        return !r.remote && r.step != smtp::client_step::content;
-      });
+  const bool nothing_said = std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
+    return !r.remote && r.step != smtp::client_step::content;
+  });
   if (!session.is_usable() && nothing_said && session.uses() > 1) {
     // A reused connection that the peer had given up: the message has not been tried yet.
     scheduler_.put_back(to, std::move(job));

@@ -1,6 +1,6 @@
-// Moves what is ready to its next hops: opens connections within the limits, reuses each for as long as
-// there is work, and hands every outcome to the settler. When no host of a destination can be reached,
-// everything that is ready for it shares that one attempt. Belongs to one worker.
+// Moves what is ready to its next hops: opens connections within the limits, reuses each for as
+// long as there is work, and hands every outcome to the settler. When no host of a destination can
+// be reached, everything that is ready for it shares that one attempt. Belongs to one worker.
 #pragma once
 
 #include <deque>
@@ -17,18 +17,20 @@
 namespace relais::delivery {
 
 struct engine_options {
-  session_options session;             ///< `login` and `verify_name` are for the smarthost
+  session_options session;  ///< `login` and `verify_name` are for the smarthost
   std::size_t connections = 100;
   std::size_t connections_per_destination = 20;
   unsigned transactions_per_connection = 100;
   std::size_t hosts_per_attempt = 5;
-  dns::host_options hosts;
+  dns::host_options hosts;  ///< without is_own_address, which depends on the port
+  std::function<bool(const endpoint&)> is_own;  ///< one of our listeners: mail would come back
 };
 
 class engine {
  public:
   engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
-         queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler, event_sink& events);
+         queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler,
+         event_sink& events);
 
   /// No new connections; transactions under way may finish.
   void drain() noexcept { draining_ = true; }

@@ -8,7 +8,9 @@
 namespace relais::delivery {
 namespace {
 
-double seconds(duration d) { return std::max(0.0, std::chrono::duration<double>(d).count()); }
+double seconds(duration d) {
+  return std::max(0.0, std::chrono::duration<double>(d).count());
+}
 
 // What the spool keeps of a remote text; the log has it whole.
 constexpr std::size_t diagnostic_limit = 300;
@@ -58,9 +60,10 @@ net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
   bool stored = false;
   if (!p.bounced.empty()) {
     if (message.is_report()) {
-      events_.emit(events::notice{"bounce", true,
-                                  "the report " + message.id.text() +
-                                      " cannot be delivered and is dropped: no report about a report"});
+      events_.emit(
+          events::notice{"bounce", true,
+                         "the report " + message.id.text() +
+                             " cannot be delivered and is dropped: no report about a report"});
     } else {
       stored = co_await report(job, verdicts, how, p);
     }
@@ -89,8 +92,7 @@ void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdic
   ++attempts;
   p.next_attempt = policy::next_attempt(schedule_, attempts, message.arrival, p.now,
                                         message.is_report(), world_.random);
-  const bool over =
-      policy::is_expired(schedule_, message.arrival, p.now, message.is_report());
+  const bool over = policy::is_expired(schedule_, message.arrival, p.now, message.is_report());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     auto& v = verdicts[i];
     spool::state_change::entry entry;
@@ -125,7 +127,8 @@ void settler::emit_attempts(const queue::delivery_job& job, const std::vector<ve
   took.in_queue = seconds(how.began - job.ready_since);
   took.connecting = seconds(how.connected - how.began);
   took.sending = seconds(now - how.connected);
-  const auto age = seconds(std::chrono::duration_cast<duration>(world_.clock.wall() - message.arrival));
+  const auto age =
+      seconds(std::chrono::duration_cast<duration>(world_.clock.wall() - message.arrival));
   took.before_queue = std::max(0.0, age - took.in_queue - took.connecting - took.sending);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const auto& v = verdicts[i];
@@ -146,8 +149,8 @@ void settler::emit_attempts(const queue::delivery_job& job, const std::vector<ve
   }
 }
 
-net::task<bool> settler::report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
-                                const attempt& how, plan& p) {
+net::task<bool> settler::report(const queue::delivery_job& job,
+                                const std::vector<verdict>& verdicts, const attempt& how, plan& p) {
   const auto& message = *job.message;
   auto original = message.content;
   if (!original) {
@@ -158,8 +161,9 @@ net::task<bool> settler::report(const queue::delivery_job& job, const std::vecto
   made->id = ids_.next(p.now);
   made->arrival = p.now;
   made->envelope.forward_paths.push_back(message.envelope->reverse_path);
-  made->content = make_report(message, verdicts, how, p, job,
-                              original ? std::string_view(original->content) : std::string_view(), made->id);
+  made->content =
+      make_report(message, verdicts, how, p, job,
+                  original ? std::string_view(original->content) : std::string_view(), made->id);
   const bool eight_bit = std::ranges::any_of(made->content, [](char c) { return (c & 0x80) != 0; });
   if (eight_bit) made->envelope.body = smtp::body_type::eight_bit_mime;
   made->envelope.smtputf8 = message.envelope->reverse_path.needs_smtputf8();
@@ -169,8 +173,8 @@ net::task<bool> settler::report(const queue::delivery_job& job, const std::vecto
   if (error) {
     // No report, so nobody would know: the recipients stay, and the attempt is repeated.
     events_.emit(events::notice{"bounce", true,
-                                message.id.text() + ": the report could not be stored (" + error.message() +
-                                    "), the recipients stay deferred"});
+                                message.id.text() + ": the report could not be stored (" +
+                                    error.message() + "), the recipients stay deferred"});
     for (const auto i : p.bounced) {
       p.change.entries[i].state.status = spool::recipient_status::pending;
       p.change.entries[i].state.next_attempt = p.next_attempt;
@@ -189,8 +193,9 @@ net::task<bool> settler::report(const queue::delivery_job& job, const std::vecto
 }
 
 std::string settler::make_report(const queue::queued_message& message,
-                                 const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
-                                 const queue::delivery_job& job, std::string_view original, queue_id id) {
+                                 const std::vector<verdict>& verdicts, const attempt& how,
+                                 const plan& p, const queue::delivery_job& job,
+                                 std::string_view original, queue_id id) {
   message::report_request request;
   request.reporting_mta = hostname_;
   request.boundary = random_boundary(world_.random);

@@ -1,6 +1,6 @@
-// What an attempt comes to: verdicts become states in the spool, retries in the schedule, reports to the
-// reverse-path (RFC 3464) and one event per recipient. A report becomes durable together with the states
-// that it reports; never in reply to a null reverse-path (RFC 5321 6.1).
+// What an attempt comes to: verdicts become states in the spool, retries in the schedule, reports
+// to the reverse-path (RFC 3464) and one event per recipient. A report becomes durable together
+// with the states that it reports; never in reply to a null reverse-path (RFC 5321 6.1).
 #pragma once
 
 #include <string>
@@ -17,12 +17,12 @@ namespace relais::delivery {
 
 /// How one attempt went, for the log and the report.
 struct attempt {
-  std::string relay = "none";      ///< "mx.example[192.0.2.1]:25"
-  std::string remote_mta;          ///< host name, "" if none was reached
+  std::string relay = "none";  ///< "mx.example[192.0.2.1]:25"
+  std::string remote_mta;      ///< host name, "" if none was reached
   std::string tls;
   unsigned connection_use = 1;
-  steady_time began{};             ///< when the job was taken
-  steady_time connected{};         ///< when its connection was ready
+  steady_time began{};      ///< when the job was taken
+  steady_time connected{};  ///< when its connection was ready
 };
 
 class settler {
@@ -33,18 +33,19 @@ class settler {
 
   /// `verdicts` has one entry per recipient of the job, in its order. The job is used up: what is
   /// deferred goes back into the schedule.
-  net::task<void> settle(queue::destination& to, queue::delivery_job job, std::vector<verdict> verdicts,
-                         const attempt& how);
+  net::task<void> settle(queue::destination& to, queue::delivery_job job,
+                         std::vector<verdict> verdicts, const attempt& how);
 
  private:
   struct plan;
   void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) const;
-  void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts, const attempt& how);
+  void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                     const attempt& how);
   net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
                          const attempt& how, plan& p);
-  std::string make_report(const queue::queued_message& message, const std::vector<verdict>& verdicts,
-                          const attempt& how, const plan& p, const queue::delivery_job& job,
-                          std::string_view original, queue_id id);
+  std::string make_report(const queue::queued_message& message,
+                          const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
+                          const queue::delivery_job& job, std::string_view original, queue_id id);
 
   const net::runtime& world_;
   std::string hostname_;

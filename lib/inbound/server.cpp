@@ -36,8 +36,8 @@ net::task<void> server::accept_from(net::acceptor& listener) {
       continue;
     }
     if (accepted.error() == errc::cancelled) co_return;
-    // Out of descriptors or memory: the connection stays in the kernel's line, trying on at once would
-    // only burn the processor.
+    // Out of descriptors or memory: the connection stays in the kernel's line, trying on at once
+    // would only burn the processor.
     if (!told) {
       events::notice n;
       n.component = "smtpd";

@@ -1,4 +1,5 @@
-// Accepts connections on the listeners of one worker and runs a session for each, within the limits.
+// Accepts connections on the listeners of one worker and runs a session for each, within the
+// limits.
 #pragma once
 
 #include <atomic>

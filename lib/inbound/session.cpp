@@ -13,7 +13,8 @@ using smtp::reply_id;
 using smtp::server_event_kind;
 
 constexpr std::string_view unverified_name = "unknown";
-// Commands are short; content comes in large reads. The large buffer is given back when content ends.
+// Commands are short; content comes in large reads. The large buffer is given back when content
+// ends.
 constexpr std::size_t command_read = 4 * 1024;
 constexpr std::size_t content_read = 64 * 1024;
 
@@ -102,7 +103,8 @@ net::task<bool> session::fill() {
     protocol_.receive(std::string_view(buffer_).substr(0, *got));
     co_return true;
   }
-  if (got.error() == errc::cancelled && draining_) co_return true;  // serve() looks whether to leave
+  if (got.error() == errc::cancelled && draining_)
+    co_return true;  // serve() looks whether to leave
   if (got.error() == errc::timeout) {
     lost("timeout");
     protocol_.close_with(reply_id::idle_timeout);
@@ -127,6 +129,7 @@ void session::lost(const char* how) {
 
 void session::on_mail(const smtp::server_event& e) {
   transaction_ = transaction{};
+  transaction_.envelope.reverse_path = *e.address;
   if (draining_) return protocol_.reply(reply_id::draining);
   if (messages_ >= context_.settings.limits.messages_per_connection) {
     return reject("MAIL", reply_id::too_many_messages, {}, nullptr);
@@ -140,7 +143,6 @@ void session::on_mail(const smtp::server_event& e) {
   if (!transaction_.lease.cover(e.declared_size)) {
     return reject("MAIL", reply_id::no_storage_for_size, {}, nullptr);
   }
-  transaction_.envelope.reverse_path = *e.address;
   transaction_.envelope.body = e.body;
   transaction_.envelope.smtputf8 = e.smtputf8;
   protocol_.reply(reply_id::sender_ok);
@@ -164,8 +166,9 @@ void session::on_data() {
   t.arrival = context_.world.clock.wall();
   t.id = context_.ids.next(t.arrival);
   const auto client_address = client_.address.text();
-  const auto only_recipient =
-      t.envelope.forward_paths.size() == 1 ? t.envelope.forward_paths.front().text() : std::string();
+  const auto only_recipient = t.envelope.forward_paths.size() == 1
+                                  ? t.envelope.forward_paths.front().text()
+                                  : std::string();
   message::trace trace;
   trace.hello = protocol_.hello();
   trace.client_name = unverified_name;
@@ -223,7 +226,8 @@ net::task<void> session::accept_content(std::optional<reply_id> fault) {
     const auto why = made->id.text() + ": not queued: " + error.message();
     context_.events.emit(events::notice{"cleanup", true, why});
     reject("END-OF-MESSAGE",
-           error == errc::no_space ? reply_id::no_storage : reply_id::queue_write_failed, {}, nullptr);
+           error == errc::no_space ? reply_id::no_storage : reply_id::queue_write_failed, {},
+           nullptr);
     co_return;
   }
   ++messages_;
@@ -288,7 +292,8 @@ std::string session::counts_text() const {
   add("help", c.help);
   add("quit", c.quit);
   add("unknown", c.unknown);
-  text += ok == total ? fmt::format("commands={}", total) : fmt::format("commands={}/{}", ok, total);
+  text +=
+      ok == total ? fmt::format("commands={}", total) : fmt::format("commands={}/{}", ok, total);
   return text;
 }
 

@@ -1,6 +1,6 @@
-// One SMTP client: the driver of smtp::server_protocol. Octets in and out, decisions asked of policy,
-// content into the spool; the 250 to the final dot leaves after the message is on stable storage.
-// RFC 5321 3.3, 4.2.5. Lives on one worker.
+// One SMTP client: the driver of smtp::server_protocol. Octets in and out, decisions asked of
+// policy, content into the spool; the 250 to the final dot leaves after the message is on stable
+// storage. RFC 5321 3.3, 4.2.5. Lives on one worker.
 #pragma once
 
 #include <functional>

@@ -9,9 +9,9 @@
 namespace relais::message {
 
 struct header_summary {
-  std::size_t length = 0;          ///< octets of the header section, without the empty line
-  unsigned received_fields = 0;    ///< hops so far (RFC 5321 6.3)
-  std::string message_id;          ///< with its angle brackets, printable; "" if absent
+  std::size_t length = 0;        ///< octets of the header section, without the empty line
+  unsigned received_fields = 0;  ///< hops so far (RFC 5321 6.3)
+  std::string message_id;        ///< with its angle brackets, printable; "" if absent
   bool has_date = false, has_from = false;
 };
 

@@ -15,8 +15,8 @@
 
 namespace relais::net {
 
-/// Rings once at its time, on the worker; may be set again and again. Destroying or clearing it means
-/// that it never rings any more. Setting it later is cheap (no timer is touched).
+/// Rings once at its time, on the worker; may be set again and again. Destroying or clearing it
+/// means that it never rings any more. Setting it later is cheap (no timer is touched).
 class alarm {
  public:
   virtual ~alarm() = default;
@@ -30,9 +30,9 @@ class alarms {
   virtual std::unique_ptr<alarm> make(std::function<void()> ring) = 0;
 };
 
-/// A connected byte stream below TLS. One reader and one writer at a time. I/O errors that people read in
-/// logs (refused, reset) keep their system text; nobody compares them. An end by the peer is
-/// errc::peer_closed, one by cancel() is errc::cancelled.
+/// A connected byte stream below TLS. One reader and one writer at a time. I/O errors that people
+/// read in logs (refused, reset) keep their system text; nobody compares them. An end by the peer
+/// is errc::peer_closed, one by cancel() is errc::cancelled.
 class transport {
  public:
   virtual ~transport() = default;
@@ -78,9 +78,9 @@ struct runtime {
   net::network& network;
 };
 
-/// Condition variable of one worker: waiters resume after the next notify_all(). A notification without
-/// waiters is lost, so wait in a loop around what is waited for. (A timer that never expires: the way
-/// Asio signals within one executor; cancellation of the waiting coroutine works.)
+/// Condition variable of one worker: waiters resume after the next notify_all(). A notification
+/// without waiters is lost, so wait in a loop around what is waited for. (A timer that never
+/// expires: the way Asio signals within one executor; cancellation of the waiting coroutine works.)
 class condition {
  public:
   explicit condition(const asio::any_io_executor& executor)

@@ -18,7 +18,9 @@ stream::stream(std::unique_ptr<transport> connection, const runtime& world)
   });
 }
 
-stream::~stream() { transport_->close(); }
+stream::~stream() {
+  transport_->close();
+}
 
 void stream::expires_after(duration limit) {
   expired_ = false;

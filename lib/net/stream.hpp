@@ -1,6 +1,6 @@
-// One class for every SMTP connection, in clear and under TLS, of sockets and of the simulated network:
-// deadlines, STARTTLS in place, and errors as our own values. One coroutine uses it; interrupt() may be
-// called by others on the same executor.
+// One class for every SMTP connection, in clear and under TLS, of sockets and of the simulated
+// network: deadlines, STARTTLS in place, and errors as our own values. One coroutine uses it;
+// interrupt() may be called by others on the same executor.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ class stream {
   stream& operator=(const stream&) = delete;
   ~stream();
 
-  /// From now on, whatever takes longer ends with errc::timeout; the connection stays open, so that the
-  /// last words (421) can still be said.
+  /// From now on, whatever takes longer ends with errc::timeout; the connection stays open, so that
+  /// the last words (421) can still be said.
   void expires_after(duration limit);
   /// The pending read, or the next one, ends with errc::cancelled, once. Writes are not touched.
   void interrupt() noexcept;

@@ -1,5 +1,6 @@
-// Alarms of the real world on asio::steady_timer. An alarm that is only moved to a later time leaves the
-// running timer alone and waits again when that rings: sessions push their deadline on with every command.
+// Alarms of the real world on asio::steady_timer. An alarm that is only moved to a later time
+// leaves the running timer alone and waits again when that rings: sessions push their deadline on
+// with every command.
 #include <boost/asio/steady_timer.hpp>
 
 #include "net/runtime.hpp"

@@ -1,5 +1,5 @@
-// The network of the operating system: TCP by Asio. Errors of Asio are translated here; refused, reset
-// and the like keep the system's words for the log.
+// The network of the operating system: TCP by Asio. Errors of Asio are translated here; refused,
+// reset and the like keep the system's words for the log.
 #include <ifaddrs.h>
 #include <sys/socket.h>
 

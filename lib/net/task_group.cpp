@@ -32,8 +32,8 @@ void task_group::spawn(std::string label, task<void> job) {
 }
 
 void task_group::stop() {
-  // Emitted on the executor itself: Asio 1.26 hands an emission from elsewhere over without keeping its
-  // target alive (asio#1332).
+  // Emitted on the executor itself: Asio 1.26 hands an emission from elsewhere over without keeping
+  // its target alive (asio#1332).
   asio::post(world_.executor, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     for (auto& task : tasks_) task.signal.emit(asio::cancellation_type::terminal);

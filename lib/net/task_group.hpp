@@ -22,7 +22,8 @@ class task_group {
   task_group& operator=(const task_group&) = delete;
 
   void spawn(std::string label, task<void> job);
-  /// Terminal cancellation of every task, soon: their pending operations end. From any place on the worker.
+  /// Terminal cancellation of every task, soon: their pending operations end. From any place on the
+  /// worker.
   void stop();
   /// Waits until no task is left, at most so long. False: some are still alive, see labels().
   task<bool> join(duration limit);

@@ -110,8 +110,8 @@ std::string tls_engine::description() const {
   if (cipher == nullptr || !SSL_is_init_finished(ssl_.get())) return {};
   int algorithm_bits = 0;
   const int bits = SSL_CIPHER_get_bits(cipher, &algorithm_bits);
-  return std::string(SSL_get_version(ssl_.get())) + " with cipher " + SSL_CIPHER_get_name(cipher) + " (" +
-         std::to_string(bits) + '/' + std::to_string(algorithm_bits) + " bits)";
+  return std::string(SSL_get_version(ssl_.get())) + " with cipher " + SSL_CIPHER_get_name(cipher) +
+         " (" + std::to_string(bits) + '/' + std::to_string(algorithm_bits) + " bits)";
 }
 
 }  // namespace relais::net

@@ -1,7 +1,7 @@
-// TLS as a sans-I/O engine: OpenSSL between two memory BIOs. Octets of the network in and out, plain
-// octets in and out; no socket, no time. net::stream drives it over any transport, also a simulated one.
-// The end of TLS is the end of the connection: after a close_notify nothing is ever read again
-// (CVE-2026-45185 class). RFC 8446, RFC 3207.
+// TLS as a sans-I/O engine: OpenSSL between two memory BIOs. Octets of the network in and out,
+// plain octets in and out; no socket, no time. net::stream drives it over any transport, also a
+// simulated one. The end of TLS is the end of the connection: after a close_notify nothing is ever
+// read again (CVE-2026-45185 class). RFC 8446, RFC 3207.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -19,8 +19,8 @@ enum class tls_role : std::uint8_t { client, server };
 struct tls_parameters {
   SSL_CTX* context = nullptr;  ///< from tls::; outlives the stream
   tls_role role = tls_role::client;
-  std::string peer_name;       ///< client: SNI, and the name that a certificate must carry
-  bool verify = false;         ///< client: refuse a certificate that does not verify for peer_name
+  std::string peer_name;  ///< client: SNI, and the name that a certificate must carry
+  bool verify = false;    ///< client: refuse a certificate that does not verify for peer_name
 };
 
 class tls_engine {

@@ -1,6 +1,6 @@
-// May this client relay to this recipient? Decided by the client's address only (authentication joins in
-// a later step), never by what an address looks like inside: percent hacks, bang paths and quoted @ are
-// plain local-parts. RFC 2505, RFC 5321 3.6.
+// May this client relay to this recipient? Decided by the client's address only (authentication
+// joins in a later step), never by what an address looks like inside: percent hacks, bang paths and
+// quoted @ are plain local-parts. RFC 2505, RFC 5321 3.6.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@
 
 namespace relais::policy {
 
-/// Whether `domain` is one of `domains`, which are lower case; ".example.org" covers subdomains only.
+/// Whether `domain` is one of `domains`, which are lower case; ".example.org" covers subdomains
+/// only.
 bool is_listed_domain(std::string_view domain, const std::vector<std::string>& domains);
 
 class relay_access {

@@ -1,5 +1,5 @@
-// Which next hop has a recipient? The smarthost if one is configured, else the recipient's domain by MX.
-// Pure; what the hosts of a next hop are is the resolver's matter (dns::mail_hosts).
+// Which next hop has a recipient? The smarthost if one is configured, else the recipient's domain
+// by MX. Pure; what the hosts of a next hop are is the resolver's matter (dns::mail_hosts).
 #pragma once
 
 #include <compare>
@@ -12,7 +12,7 @@
 namespace relais::policy {
 
 struct next_hop {
-  std::string name;         ///< domain or host, lower case; a literal keeps its brackets
+  std::string name;  ///< domain or host, lower case; a literal keeps its brackets
   std::uint16_t port = 25;
   bool lookup_mx = true;
   bool is_smarthost = false;

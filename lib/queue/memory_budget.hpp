@@ -1,5 +1,6 @@
-// One budget of memory for the content of all messages that are being received or delivered (design:
-// bounded everything). Leases are taken as content grows and given back by their destructor. Thread-safe.
+// One budget of memory for the content of all messages that are being received or delivered
+// (design: bounded everything). Leases are taken as content grows and given back by their
+// destructor. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,9 @@ class memory_budget {
     } while (!used_.compare_exchange_weak(used, used + octets, std::memory_order_relaxed));
     return true;
   }
-  void release(std::uint64_t octets) noexcept { used_.fetch_sub(octets, std::memory_order_relaxed); }
+  void release(std::uint64_t octets) noexcept {
+    used_.fetch_sub(octets, std::memory_order_relaxed);
+  }
   std::uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
   std::uint64_t limit() const noexcept { return limit_; }
 

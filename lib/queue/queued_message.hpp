@@ -1,5 +1,6 @@
-// A message in the queue's memory: envelope, the state of each recipient, and, while there is room, its
-// content. The truth is in the spool; this is the working copy of the one worker that owns the queue.
+// A message in the queue's memory: envelope, the state of each recipient, and, while there is room,
+// its content. The truth is in the spool; this is the working copy of the one worker that owns the
+// queue.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// The order of work in memory: which message waits for which next hop, and until when. Rebuilt from the
-// spool at start. Recipients of one message with the same next hop travel together as one job. Delivery
-// takes jobs from here and gives them back; what an attempt came to is delivery's matter.
+// The order of work in memory: which message waits for which next hop, and until when. Rebuilt from
+// the spool at start. Recipients of one message with the same next hop travel together as one job.
+// Delivery takes jobs from here and gives them back; what an attempt came to is delivery's matter.
 // Belongs to one worker; add() is called there.
 #pragma once
 
@@ -26,8 +26,8 @@ struct delivery_job {
 struct destination {
   policy::next_hop hop;
   std::deque<delivery_job> ready;
-  std::size_t sessions = 0;    ///< owned by delivery
-  bool in_line = false;        ///< owned by delivery: waits for a free connection slot
+  std::size_t sessions = 0;  ///< owned by delivery
+  bool in_line = false;      ///< owned by delivery: waits for a free connection slot
 };
 
 class scheduler {

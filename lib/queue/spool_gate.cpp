@@ -5,7 +5,8 @@
 
 namespace relais::queue {
 
-// A coroutine that is cancelled while it waits takes its waiter with it; the completion then finds nobody.
+// A coroutine that is cancelled while it waits takes its waiter with it; the completion then finds
+// nobody.
 struct spool_gate::registration {
   registration(spool_gate& g, std::uint64_t t, waiter& w) : gate(g), token(t) {
     gate.waiting_.emplace(token, &w);

@@ -1,5 +1,5 @@
-// The coroutine face of the spool for one worker: await an append, a durable state, a read. Completions
-// arrive on the spool's thread in batches and cost this worker one wake-up per batch.
+// The coroutine face of the spool for one worker: await an append, a durable state, a read.
+// Completions arrive on the spool's thread in batches and cost this worker one wake-up per batch.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,8 @@ namespace relais::queue {
 class spool_gate final : private spool::completion_sink {
  public:
   /// `readers` runs reads, apart from the committer, so that a slow read delays no acknowledgement.
-  /// All outlive the gate; the gate outlives every job of the store that it asked for (flush first).
+  /// All outlive the gate; the gate outlives every job of the store that it asked for (flush
+  /// first).
   spool_gate(spool::store& store, spool::runner& readers, const net::runtime& world);
 
   /// Success: the message (and what goes with it) is on stable storage.

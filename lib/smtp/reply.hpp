@@ -1,5 +1,5 @@
-// A reply of a remote server, as read from the wire (RFC 5321 4.2, RFC 3463). Our own replies are in
-// replies.hpp.
+// A reply of a remote server, as read from the wire (RFC 5321 4.2, RFC 3463). Our own replies are
+// in replies.hpp.
 #pragma once
 
 #include <cstdint>

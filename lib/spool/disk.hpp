@@ -1,8 +1,8 @@
 // The disk as the spool sees it: the injected interface behind which the real file system and the
 // simulated disk (tests/sim: un-synced writes vanish at a crash, torn writes, ENOSPC, EIO) stand.
 // Names are relative to the spool's root directory, with '/' between folders. Every call may block;
-// it is made on the thread of the spool's runner only, but for construction and recovery.
-// Symbolic links are never followed; files are created 0600, directories 0700.
+// it is made on the spool's own threads only (committer, readers), but for construction and
+// recovery. Symbolic links are never followed; files are created 0600, directories 0700.
 #pragma once
 
 #include <cstdint>
@@ -52,8 +52,9 @@ class disk {
 };
 
 /// Opens (creating it, 0700, if its parent exists) the directory `root` of the real file system and
-/// takes an exclusive lock in it. Errors: not_found (parent missing), permission (not a directory, not
-/// owned by us, or accessible to group or others), busy (another daemon holds the lock), read_only...
+/// takes an exclusive lock in it. Errors: not_found (parent missing), permission (not a directory,
+/// not owned by us, or accessible to group or others), busy (another daemon holds the lock),
+/// read_only...
 result<std::unique_ptr<disk>> open_disk(const std::string& root);
 
 }  // namespace relais::spool

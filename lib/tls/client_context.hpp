@@ -1,6 +1,7 @@
 // The TLS context of outgoing connections: versions, ciphers, and whom to believe. RFC 9325.
-// Which level a destination demands is decided elsewhere; whether a certificate is checked is set per
-// connection (net::tls_parameters). Certificates of our own and their reload come with the TLS server.
+// Which level a destination demands is decided elsewhere; whether a certificate is checked is set
+// per connection (net::tls_parameters). Certificates of our own and their reload come with the TLS
+// server.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -15,7 +16,8 @@ struct free_context {
 };
 using context = std::unique_ptr<SSL_CTX, free_context>;
 
-/// `ca_file`: PEM certificates to trust; "" = the system's. Throws std::runtime_error with a sentence.
+/// `ca_file`: PEM certificates to trust; "" = the system's. Throws std::runtime_error with a
+/// sentence.
 context make_client_context(const std::string& ca_file);
 
 }  // namespace relais::tls

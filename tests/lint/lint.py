@@ -213,7 +213,12 @@ def foreign_paths(tree):
 
 
 def opening_comment(tree):
+    # A .cpp that begins with its own header has its statement there.
     for source in tree.of("lib", "daemon"):
+        stem, ending = os.path.splitext(os.path.basename(source.path))
+        first_line = source.text.split("\n", 1)[0]
+        if ending == ".cpp" and first_line.startswith("#include") and first_line.endswith(f'/{stem}.hpp"'):
+            continue
         if not source.text.startswith("//"):
             yield source.path, 1, "the first lines say what the file is responsible for, and what not"
 

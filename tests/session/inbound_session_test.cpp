@@ -1,5 +1,6 @@
-// The SMTP server's driver in the simulated world: what is answered 250 is in the spool and is delivered,
-// what is not answered 250 is not; a client may vanish at every octet, the disk may fail at every write.
+// The SMTP server's driver in the simulated world: what is answered 250 is in the spool and is
+// delivered, what is not answered 250 is not; a client may vanish at every octet, the disk may fail
+// at every write.
 #include <catch2/catch.hpp>
 
 #include "support/simulated_relay.hpp"
@@ -39,7 +40,8 @@ struct scene {
   net::task_group clients{world.runtime(simulated_relay::client_address), escaped};
 };
 
-// Sends all octets at once (as a pipelining client), closes at the end of them, keeps what comes back.
+// Sends all octets at once (as a pipelining client), closes at the end of them, keeps what comes
+// back.
 net::task<void> send_and_leave(sim_world& world, std::string octets, bool wait_for_replies,
                                std::string& replies, bool& over, ip_address from) {
   const auto& here = world.runtime(from);
@@ -57,15 +59,16 @@ net::task<void> send_and_leave(sim_world& world, std::string octets, bool wait_f
   over = true;
 }
 
-TEST_CASE("a client that vanishes at any octet leaves nothing behind, unless the final dot was said") {
+TEST_CASE(
+    "a client that vanishes at any octet leaves nothing behind, unless the final dot was said") {
   const auto end_of_data = whole_session.find("\r\n.\r\n") + 5;
   for (std::size_t cut = 0; cut <= whole_session.size(); ++cut) {
     scene s(cut + 1);
     s.relay.start();
     std::string replies;
     bool over = false;
-    s.clients.spawn("client", send_and_leave(s.world, whole_session.substr(0, cut), false, replies, over,
-                                             simulated_relay::client_address));
+    s.clients.spawn("client", send_and_leave(s.world, whole_session.substr(0, cut), false, replies,
+                                             over, simulated_relay::client_address));
     s.world.run_until([] { return false; }, 1h);
     INFO("cut at " << cut << '\n' << s.relay.log.text());
     CHECK(over);
@@ -74,7 +77,9 @@ TEST_CASE("a client that vanishes at any octet leaves nothing behind, unless the
   }
 }
 
-TEST_CASE("a disk that fails at any operation is answered 4xx and queues nothing; 250 means delivered") {
+TEST_CASE(
+    "a disk that fails at any operation is answered 4xx and queues nothing, and 250 means "
+    "delivered") {
   bool accepted_once = false, refused_once = false;
   for (std::uint64_t n = 0; n < 40; ++n) {
     scene s(n + 1);
@@ -111,19 +116,27 @@ struct policy_row {
 
 TEST_CASE("relaying is for trusted clients, others reach the relay domains only") {
   const auto row = GENERATE(values<policy_row>({
-      {"a trusted client may send anywhere", "192.0.2.10", "RCPT TO:<you@far.test>\r\n", "\n250 2.1.5 "},
+      {"a trusted client may send anywhere", "192.0.2.10", "RCPT TO:<you@far.test>\r\n",
+       "\n250 2.1.5 "},
       {"a stranger may not", "203.0.113.5", "RCPT TO:<you@far.test>\r\n", "\n550 5.7.1 "},
-      {"a stranger reaches a relay domain", "203.0.113.5", "RCPT TO:<you@HERE.test>\r\n", "\n250 2.1.5 "},
-      {"a subdomain is no relay domain", "203.0.113.5", "RCPT TO:<you@sub.here.test>\r\n", "\n550 5.7.1 "},
-      {"a percent hack is a local-part", "203.0.113.5", "RCPT TO:<you%far.test@relay.test>\r\n", "\n550 5.7.1 "},
-      {"a bang path is a local-part", "203.0.113.5", "RCPT TO:<far.test!you@relay.test>\r\n", "\n550 5.7.1 "},
-      {"a quoted @ is a local-part", "203.0.113.5", "RCPT TO:<\"you@here.test\"@far.test>\r\n", "\n550 5.7.1 "},
+      {"a stranger reaches a relay domain", "203.0.113.5", "RCPT TO:<you@HERE.test>\r\n",
+       "\n250 2.1.5 "},
+      {"a subdomain is no relay domain", "203.0.113.5", "RCPT TO:<you@sub.here.test>\r\n",
+       "\n550 5.7.1 "},
+      {"a percent hack is a local-part", "203.0.113.5", "RCPT TO:<you%far.test@relay.test>\r\n",
+       "\n550 5.7.1 "},
+      {"a bang path is a local-part", "203.0.113.5", "RCPT TO:<far.test!you@relay.test>\r\n",
+       "\n550 5.7.1 "},
+      {"a quoted @ is a local-part", "203.0.113.5", "RCPT TO:<\"you@here.test\"@far.test>\r\n",
+       "\n550 5.7.1 "},
       {"a source route through us is stripped and judged by its end", "203.0.113.5",
        "RCPT TO:<@here.test:you@far.test>\r\n", "\n550 5.7.1 "},
-      {"an address literal of ours is no relay domain", "203.0.113.5", "RCPT TO:<you@[192.0.2.1]>\r\n", "\n550 5.7.1 "},
-      {"a stranger's bare line feed is refused and ends the session", "203.0.113.5", "RCPT TO:<you@here.test>\n",
-       "\n550 5.5.2 "},
-      {"a trusted client's bare line feed ends a command", "192.0.2.10", "RCPT TO:<you@far.test>\n", "\n250 2.1.5 "},
+      {"an address literal of ours is no relay domain", "203.0.113.5",
+       "RCPT TO:<you@[192.0.2.1]>\r\n", "\n550 5.7.1 "},
+      {"a stranger's bare line feed is refused and ends the session", "203.0.113.5",
+       "RCPT TO:<you@here.test>\n", "\n550 5.5.2 "},
+      {"a trusted client's bare line feed ends a command", "192.0.2.10", "RCPT TO:<you@far.test>\n",
+       "\n250 2.1.5 "},
   }));
   DYNAMIC_SECTION(row.name) {
     scene s(7);
@@ -131,9 +144,10 @@ TEST_CASE("relaying is for trusted clients, others reach the relay domains only"
     s.relay.start();
     std::string replies;
     bool over = false;
-    s.clients.spawn("client", send_and_leave(s.world,
-                                             "EHLO c.test\r\nMAIL FROM:<me@c.test>\r\n" + row.input + "QUIT\r\n",
-                                             true, replies, over, *ip_address::parse(row.from)));
+    s.clients.spawn(
+        "client",
+        send_and_leave(s.world, "EHLO c.test\r\nMAIL FROM:<me@c.test>\r\n" + row.input + "QUIT\r\n",
+                       true, replies, over, *ip_address::parse(row.from)));
     s.world.run_until([&] { return over; }, 1h);
     CHECK(over);
     INFO(replies);
@@ -182,13 +196,14 @@ TEST_CASE("an idle client is told 421 when its time is over, and so is one at a 
   CHECK(over);
 }
 
-TEST_CASE("a transaction under way at a shutdown may finish, and its message survives the restart") {
+TEST_CASE(
+    "a transaction under way at a shutdown may finish, and its message survives the restart") {
   scene s(11);
   s.remote.answers = {smtp::reply_id::queue_write_failed};
   s.relay.start();
   client_session client;
-  client.lines = {"EHLO c.test\r\n", "MAIL FROM:<me@c.test>\r\n", "RCPT TO:<you@far.test>\r\n", "DATA\r\n",
-                  "Subject: late\r\n\r\nbody\r\n.\r\n"};
+  client.lines = {"EHLO c.test\r\n", "MAIL FROM:<me@c.test>\r\n", "RCPT TO:<you@far.test>\r\n",
+                  "DATA\r\n", "Subject: late\r\n\r\nbody\r\n.\r\n"};
   run_client(s.world, s.clients, endpoint{simulated_relay::address, 25}, client);
   s.world.run_until([&] { return client.replies.find("354") != std::string::npos; }, 1min);
   CHECK(s.relay.shut_down(1min));

@@ -1,4 +1,6 @@
 // net::stream over real socket pairs: TLS in place, deadlines, interruption, the end of TLS.
+#include "net/stream.hpp"
+
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -6,7 +8,6 @@
 
 #include "base/error.hpp"
 #include "net/socket_transport.hpp"
-#include "net/stream.hpp"
 #include "net/task_group.hpp"
 #include "support/run_task.hpp"
 #include "support/test_certificate.hpp"
@@ -78,7 +79,8 @@ net::task<void> talk_tls(pair_of_streams& p, SSL_CTX* context, std::string name,
   if (!got) end = got.error();
 }
 
-TEST_CASE("STARTTLS turns a stream into TLS in place, and the end of TLS is the end of the stream") {
+TEST_CASE(
+    "STARTTLS turns a stream into TLS in place, and the end of TLS is the end of the stream") {
   pair_of_streams p;
   const auto server = self_signed_server("mx.test");
   const auto client = tls::make_client_context("");
@@ -149,7 +151,8 @@ net::task<void> read_interrupted(net::stream& s, error_code& first, std::string&
   second = co_await read_all(s, 2);
 }
 
-TEST_CASE("an interruption ends one read, whether it waits already or comes later, and loses no octet") {
+TEST_CASE(
+    "an interruption ends one read, whether it waits already or comes later, and loses no octet") {
   for (const bool before : {false, true}) {
     pair_of_streams p;
     error_code first;

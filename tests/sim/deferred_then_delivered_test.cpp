@@ -1,5 +1,5 @@
-// client -> relay -> a remote MTA that says 451 twice, then 250; virtual hours pass. 200 seeds: latency,
-// packet cuts, disk latency and retry jitter differ in each.
+// client -> relay -> a remote MTA that says 451 twice, then 250; virtual hours pass. 200 seeds:
+// latency, packet cuts, disk latency and retry jitter differ in each.
 #include <catch2/catch.hpp>
 
 #include "support/simulated_relay.hpp"
@@ -10,7 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 const std::string body = "Subject: hours later\r\n\r\n.leading dot\r\n..two\r\nlast line\r\n";
-const std::string stuffed = "Subject: hours later\r\n\r\n..leading dot\r\n...two\r\nlast line\r\n.\r\n";
+const std::string stuffed =
+    "Subject: hours later\r\n\r\n..leading dot\r\n...two\r\nlast line\r\n.\r\n";
 
 [[noreturn]] void escaped(const std::string& label, const std::string& what) {
   throw std::runtime_error(label + ": " + what);
@@ -36,8 +37,12 @@ void run(std::uint64_t seed) {
 
   net::task_group clients(world.runtime(simulated_relay::client_address), escaped);
   client_session client;
-  client.lines = {"EHLO client.test\r\n", "MAIL FROM:<me@here.test>\r\n", "RCPT TO:<you@far.test>\r\n",
-                  "DATA\r\n", stuffed, "QUIT\r\n"};
+  client.lines = {"EHLO client.test\r\n",
+                  "MAIL FROM:<me@here.test>\r\n",
+                  "RCPT TO:<you@far.test>\r\n",
+                  "DATA\r\n",
+                  stuffed,
+                  "QUIT\r\n"};
   run_client(world, clients, endpoint{simulated_relay::address, 25}, client);
 
   const bool delivered = world.run_until([&] { return remote.taken.size() == 1; }, 24h);
@@ -73,9 +78,12 @@ void run(std::uint64_t seed) {
   CHECK(left->empty());
 }
 
-TEST_CASE("a message that is deferred twice is delivered exactly once, hours later, with 200 seeds") {
+TEST_CASE(
+    "a message that is deferred twice is delivered exactly once, hours later, with 200 seeds") {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    DYNAMIC_SECTION("seed " << seed) { run(seed); }
+    DYNAMIC_SECTION("seed " << seed) {
+      run(seed);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
-// Runs a fuzz target over the files of the directories (or the files) named on the command line, for
-// the builds without libFuzzer: a file passes if the target returns. No file at all is a failure, so
-// that a moved corpus is noticed.
+// Runs a fuzz target over the files of the directories (or the files) named on the command line,
+// for the builds without libFuzzer: a file passes if the target returns. No file at all is a
+// failure, so that a moved corpus is noticed.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

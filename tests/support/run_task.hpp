@@ -1,5 +1,5 @@
-// Runs one coroutine on a real io_context to its end: its result, or its exception. Bounded, so that a
-// hanging coroutine fails its test instead of the whole run.
+// Runs one coroutine on a real io_context to its end: its result, or its exception. Bounded, so
+// that a hanging coroutine fails its test instead of the whole run.
 #pragma once
 
 #include <boost/asio/co_spawn.hpp>

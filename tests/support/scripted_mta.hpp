@@ -1,5 +1,5 @@
-// A remote MTA for the simulated world: a real smtp::server_protocol whose answers to the end of data are
-// scripted, and that remembers what it took responsibility for.
+// A remote MTA for the simulated world: a real smtp::server_protocol whose answers to the end of
+// data are scripted, and that remembers what it took responsibility for.
 #pragma once
 
 #include <deque>

@@ -45,7 +45,8 @@ class sim_transport final : public net::transport {
     std::string_view rest(static_cast<const char*>(octets.data()), octets.size());
     while (!rest.empty()) {
       // A network may cut anywhere; often it does not.
-      const auto n = world_.random.below(2) == 0 ? rest.size() : 1 + world_.random.below(rest.size());
+      const auto n =
+          world_.random.below(2) == 0 ? rest.size() : 1 + world_.random.below(rest.size());
       deliver(std::string(rest.substr(0, n)), false);
       rest.remove_prefix(n);
     }
@@ -125,13 +126,14 @@ class sim_acceptor final : public net::acceptor {
 
 result<std::unique_ptr<net::acceptor>> sim_node::listen(const endpoint& at, bool) {
   if (world_.listeners_.contains(at)) return errc::busy;
-  return std::unique_ptr<net::acceptor>(std::make_unique<sim_acceptor>(world_, world_.listeners_, at));
+  return std::unique_ptr<net::acceptor>(
+      std::make_unique<sim_acceptor>(world_, world_.listeners_, at));
 }
 
 net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to, duration) {
   const auto& here = world_.runtime(address_);
-  const auto travel =
-      duration(static_cast<std::int64_t>(world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
+  const auto travel = duration(static_cast<std::int64_t>(
+      world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
   co_await net::sleep_for(here, travel);
   const auto listener = world_.listeners_.find(to);
   if (listener == world_.listeners_.end()) {

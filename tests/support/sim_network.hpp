@@ -1,5 +1,6 @@
-// The network of the simulated world: connections between its hosts, with latency per packet, packets cut
-// at random places, refused and reset connections. Order within a connection is kept, as TCP keeps it.
+// The network of the simulated world: connections between its hosts, with latency per packet,
+// packets cut at random places, refused and reset connections. Order within a connection is kept,
+// as TCP keeps it.
 #pragma once
 
 #include <deque>

@@ -74,7 +74,8 @@ wall_time sim_clock::wall() const {
          std::chrono::duration_cast<std::chrono::microseconds>(elapsed);
 }
 
-sim_world::sim_world(std::uint64_t seed) : random(seed), alarms_(std::make_unique<sim_alarms>(*this)) {}
+sim_world::sim_world(std::uint64_t seed)
+    : random(seed), alarms_(std::make_unique<sim_alarms>(*this)) {}
 
 sim_world::~sim_world() = default;
 
@@ -112,6 +113,8 @@ const net::runtime& sim_world::runtime(const ip_address& address) {
   return *found;
 }
 
-std::unique_ptr<spool::runner> sim_world::make_runner() { return std::make_unique<sim_runner>(*this); }
+std::unique_ptr<spool::runner> sim_world::make_runner() {
+  return std::make_unique<sim_runner>(*this);
+}
 
 }  // namespace relais::testing

@@ -1,7 +1,7 @@
 // The simulated world (docs/architecture.md): virtual clocks, alarms, network and runners on one
-// io_context that is only ever polled. Everything that takes time is an event in one heap; when nothing is
-// ready the clock jumps to the next event, so days of queue life take milliseconds, and one seed determines
-// a whole run.
+// io_context that is only ever polled. Everything that takes time is an event in one heap; when
+// nothing is ready the clock jumps to the next event, so days of queue life take milliseconds, and
+// one seed determines a whole run.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -34,7 +34,8 @@ class sim_world {
   seeded_random random;
 
   void at(steady_time when, std::function<void()> what);
-  /// Runs until `over` holds, nothing is left to happen, or `limit` of virtual time has passed. Returns over().
+  /// Runs until `over` holds, nothing is left to happen, or `limit` of virtual time has passed.
+  /// Returns over().
   bool run_until(const std::function<bool()>& over, duration limit);
 
   net::alarms& alarms() noexcept { return *alarms_; }
@@ -53,7 +54,8 @@ class sim_world {
   std::unique_ptr<net::alarms> alarms_;
   std::map<ip_address, std::unique_ptr<net::network>> nodes_;
   std::map<ip_address, std::unique_ptr<net::runtime>> runtimes_;
-  std::multimap<steady_time, std::function<void()>> events_;  // equal times: in the order of insertion
+  std::multimap<steady_time, std::function<void()>>
+      events_;  // equal times: in the order of insertion
   std::map<endpoint, class sim_acceptor*> listeners_;
 };
 

@@ -102,7 +102,8 @@ net::task<void> type(sim_world& world, endpoint to, client_session& session) {
 
 }  // namespace
 
-void run_client(sim_world& world, net::task_group& group, const endpoint& to, client_session& session) {
+void run_client(sim_world& world, net::task_group& group, const endpoint& to,
+                client_session& session) {
   group.spawn("client", type(world, to, session));
 }
 

@@ -32,7 +32,8 @@ class simulated_relay {
   recording_log log;
 
   void start();
-  /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off. Does nothing when not running.
+  /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off.
+  /// Does nothing when not running.
   bool shut_down(duration limit);
 
  private:
@@ -44,13 +45,15 @@ class simulated_relay {
   bool running_ = false;
 };
 
-/// Types `lines` one after the other, each after the reply to the one before; the result is every reply.
-/// The line ends are in the text. Behind "DATA\r\n" comes the content with its end as one line.
+/// Types `lines` one after the other, each after the reply to the one before; the result is every
+/// reply. The line ends are in the text. Behind "DATA\r\n" comes the content with its end as one
+/// line.
 struct client_session {
   std::vector<std::string> lines;
   std::string replies;
   bool over = false;
 };
-void run_client(sim_world& world, net::task_group& group, const endpoint& to, client_session& session);
+void run_client(sim_world& world, net::task_group& group, const endpoint& to,
+                client_session& session);
 
 }  // namespace relais::testing

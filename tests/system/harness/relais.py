@@ -31,8 +31,12 @@ def merged(base, changes):
 
 
 def run(*arguments, **options):
-    """A run of the daemon that is expected to end by itself."""
-    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=30, **options)
+    """A run of the daemon that is expected to end by itself, and soon."""
+    try:
+        return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=15, **options)
+    except subprocess.TimeoutExpired as e:
+        raise AssertionError(f"relaisd {' '.join(map(str, arguments))} did not end:\n"
+                             f"{(e.stderr or b'').decode(errors='replace')}") from None
 
 
 class Relais:

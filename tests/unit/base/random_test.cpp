@@ -61,7 +61,7 @@ TEST_CASE("values of the uneven tail are drawn again") {
   CHECK(r.below(10) == 2);
 }
 
-TEST_CASE("unit values lie in [0, 1)") {
+TEST_CASE("unit values lie from 0 to below 1") {
   CHECK(scripted_random({0}).unit() == 0.0);
   CHECK(scripted_random({UINT64_MAX}).unit() < 1.0);
   CHECK(scripted_random({1ull << 63}).unit() == 0.5);

@@ -208,13 +208,13 @@ TEST_CASE("the password comes from its file without the line end") {
   CHECK(load(print(result.values)).values.smarthost.password == "open sesame");
 }
 
-TEST_CASE("a secret readable by its group is accepted, by everybody refused") {
+TEST_CASE("a secret that everybody may replace is refused, one that all may read is not") {
   const temporary_directory dir;
-  CHECK(mistakes(with_password_file(dir.write("group", "x\n", 0640))).empty());
-  const auto path = dir.write("world", "x\n", 0644);
+  CHECK(mistakes(with_password_file(dir.write("runtime", "x\n", 0444))).empty());
+  const auto path = dir.write("world", "x\n", 0646);
   CHECK(mistakes(with_password_file(path)) ==
         std::vector<std::string>{"t.yaml:1:58: smarthost.password_file \"" + path +
-                                 "\" can be read by every user of this system: chmod o-r it"});
+                                 "\" can be written by every user of this system: chmod o-w it"});
 }
 
 TEST_CASE("secret files that hold no secret are mistakes") {
