@@ -54,24 +54,44 @@ std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
   throw startup_error(exit_code::cannot_create, sentence);
 }
 
+startup_error cannot_listen(const endpoint& at, const error_code& why) {
+  return {exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(), why.message())};
+}
+
 using bound = std::pair<std::size_t, std::unique_ptr<net::acceptor>>;
 
+// A host without IPv6 shall not stumble over the default listener [::1].
+bool is_missing_ipv6_loopback(const endpoint& at, const error_code& why) {
+  return at.address.is_v6() && at.address.is_loopback() &&
+         (why == boost::system::errc::address_not_available ||
+          why == boost::system::errc::address_family_not_supported);
+}
+
 std::vector<bound> bind_all(const config::settings& settings,
-                            std::vector<std::unique_ptr<worker>>& workers) {
+                            std::vector<std::unique_ptr<worker>>& workers, event_sink& log) {
   std::vector<bound> all;
   for (const auto& l : settings.listeners) {
     auto at = l.address;
     for (std::size_t w = 0; w < workers.size(); ++w) {
       auto made = workers[w]->network->listen(at, workers.size() > 1);
-      if (!made) {
-        throw startup_error(exit_code::unavailable, fmt::format("cannot listen on {}: {}",
-                                                                at.text(), made.error().message()));
+      if (!made && settings.listeners.size() > 1 && is_missing_ipv6_loopback(at, made.error())) {
+        log.emit(events::notice{"master", true, "not listening on " + at.text() + ": no IPv6 here"});
+        break;
       }
+      if (!made) throw cannot_listen(at, made.error());
       at = (*made)->local();  // with port 0, all workers share the port that the first one got
       all.emplace_back(w, std::move(*made));
     }
   }
   return all;
+}
+
+std::unique_ptr<net::acceptor> bind_http(const config::settings& settings, worker& first) {
+  if (settings.http.listen.empty()) return nullptr;
+  const auto at = *endpoint::parse(settings.http.listen);  // checked by the loader
+  auto made = first.network->listen(at, false);
+  if (!made) throw cannot_listen(at, made.error());
+  return std::move(*made);
 }
 
 std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
@@ -132,7 +152,8 @@ exit_code run(config::settings settings) {
 
   // From here on a signal waits for its turn rather than kill a half-made daemon.
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
-  auto listeners = bind_all(settings, workers);
+  auto listeners = bind_all(settings, workers, *log);
+  auto http_listener = bind_http(settings, first);
   drop_privileges(settings.user);
   const auto disk = open_spool_disk(settings.spool.directory);
   auto committer = spool::make_thread_runner();
@@ -154,6 +175,7 @@ exit_code run(config::settings settings) {
     }
     mail.adopt(index, std::move(listener));
   }
+  if (http_listener) mail.adopt_http(std::move(http_listener));
   mail.start();
 
   bool clean = true;

@@ -130,6 +130,21 @@ void relay::adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener) {
   workers_[worker]->server->adopt(std::move(listener));
 }
 
+void relay::adopt_http(std::unique_ptr<net::acceptor> listener) {
+  http_ = std::make_unique<http::server>(*world_.workers.front(), std::move(listener),
+                                         [this] { return state(); });
+}
+
+http::relay_state relay::state() const {
+  if (draining_) return {false, "shutting down"};
+  switch (store_->has_room(0)) {
+    case spool::health::good: return {true, ""};
+    case spool::health::full: return {false, "the spool's disk is full"};
+    case spool::health::failed: return {false, "the spool's disk is failing"};
+  }
+  return {false, "unknown state"};
+}
+
 delivery::engine_options relay::engine_options(const std::vector<endpoint>& own) const {
   const auto& d = settings_.delivery;
   delivery::engine_options o;
@@ -177,6 +192,7 @@ void relay::start() {
   recovered_.clear();
   recovered_.shrink_to_fit();
   for (const auto& w : workers_) w->server->start();
+  if (http_) http_->start();
 }
 
 void relay::hurry() noexcept {
@@ -207,6 +223,7 @@ net::task<bool> relay::join(duration limit) {
 
 net::task<bool> relay::shut_down() {
   const auto& first = *world_.workers.front();
+  draining_ = true;
   engine_->drain();
   for (const auto& w : workers_) {
     net::asio::post(w->world.executor, [server = w->server.get()] { server->drain(); });
@@ -220,6 +237,11 @@ net::task<bool> relay::shut_down() {
     world_.events->emit(events::notice{"master", true, sentence});
     end_sessions();
     co_await join(10s);
+  }
+  // Last, so that probes see the drain.
+  if (http_) {
+    http_->stop();
+    co_await http_->join(10s);
   }
   net::condition flushed(first.executor);
   bool done = false;

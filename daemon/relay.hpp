@@ -11,6 +11,7 @@
 #include "delivery/engine.hpp"
 #include "delivery/settler.hpp"
 #include "dns/resolver.hpp"
+#include "http/server.hpp"
 #include "inbound/server.hpp"
 #include "net/runtime.hpp"
 #include "policy/relay_access.hpp"
@@ -41,6 +42,8 @@ class relay {
 
   /// Hands a bound listener to a worker; before start().
   void adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener);
+  /// A bound listener for /healthz and /readyz, on the first worker; before start().
+  void adopt_http(std::unique_ptr<net::acceptor> listener);
   /// Called once, before the workers' executors run.
   void start();
   /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the
@@ -52,6 +55,7 @@ class relay {
  private:
   struct worker_parts;
   delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
+  http::relay_state state() const;
   void open_spool();
   /// Throws startup_error when the spool cannot be written.
   void probe_spool();
@@ -73,6 +77,8 @@ class relay {
   std::unique_ptr<delivery::settler> settler_;
   std::unique_ptr<delivery::engine> engine_;
   std::vector<std::shared_ptr<queue::queued_message>> recovered_;
+  std::unique_ptr<http::server> http_;
+  bool draining_ = false;
   bool hurried_ = false;
 };
 

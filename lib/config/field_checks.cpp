@@ -34,6 +34,11 @@ std::string check_smarthost(std::string_view text) {
          "[relay.example]:587 (that very host), [192.0.2.1]:25 or [2001:db8::1]:25";
 }
 
+std::string check_endpoint(std::string_view text) {
+  if (text.empty() || endpoint::parse(text)) return {};
+  return "is not an address and a port: write 127.0.0.1:9025 or [::1]:9025";
+}
+
 std::string check_trusted_network(std::string_view text) {
   const auto network = ip_network::parse(text);
   if (!network) return {};  // the type has complained already

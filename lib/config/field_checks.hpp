@@ -12,6 +12,8 @@ std::string check_user_name(std::string_view text);
 /// "example.org", or ".example.org" for the subdomains, too.
 std::string check_domain(std::string_view text);
 std::string check_smarthost(std::string_view text);
+/// An address and a port of this host: 127.0.0.1:9025, [::1]:9025.
+std::string check_endpoint(std::string_view text);
 /// Networks so wide that trusting them makes an open relay.
 std::string check_trusted_network(std::string_view text);
 

@@ -249,6 +249,12 @@ constexpr std::array table{
           .at = [](settings& s) -> auto& { return s.spool.minimum_free_inodes; },
           .doc = "The same for free inodes."},
 
+    field{.key = "http.listen",
+          .at = [](settings& s) -> auto& { return s.http.listen; },
+          .doc = "The address and port that answer /healthz and /readyz, as 127.0.0.1:9025; \"\" = none.",
+          .check = check_endpoint,
+          .form = "address and port"},
+
     field{.key = "log.level",
           .at = [](settings& s) -> auto& { return s.log.level; },
           .doc = "The least important lines to be logged: debug, info, warning or error."},
@@ -271,6 +277,7 @@ constexpr std::array section_docs{
     section_row{"server_timeout", "Patience with clients."},
     section_row{"client_timeout", "Patience with next hops (RFC 5321 4.5.3.2)."},
     section_row{"spool", "Where messages are kept until they are delivered."},
+    section_row{"http", "Probes for monitoring and container platforms; no mail passes here."},
     section_row{"log", "What is written to the log."},
 };
 

@@ -100,6 +100,10 @@ struct dns_settings {
   std::uint64_t attempts = 3;
 };
 
+struct http_settings {
+  std::string listen;  ///< "127.0.0.1:9025"; "" = no HTTP
+};
+
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
 struct log_settings {
@@ -121,6 +125,7 @@ struct settings {
   server_timeouts server_timeout;
   client_timeouts client_timeout;
   spool_settings spool;
+  http_settings http;
   log_settings log;
   settings();
 };

@@ -29,7 +29,7 @@ endpoint from_asio(const tcp::endpoint& e) {
 
 class system_acceptor final : public acceptor {
  public:
-  explicit system_acceptor(tcp::acceptor acceptor) : acceptor_(std::move(acceptor)) {}
+  explicit system_acceptor(tcp::acceptor listening) : acceptor_(std::move(listening)) {}
 
   task<result<accepted_connection>> accept() override {
     auto [ec, socket] = co_await acceptor_.async_accept(nothrow);
