@@ -75,7 +75,8 @@ std::vector<bound> bind_all(const config::settings& settings,
     for (std::size_t w = 0; w < workers.size(); ++w) {
       auto made = workers[w]->network->listen(at, workers.size() > 1);
       if (!made && settings.listeners.size() > 1 && is_missing_ipv6_loopback(at, made.error())) {
-        log.emit(events::notice{"master", true, "not listening on " + at.text() + ": no IPv6 here"});
+        log.emit(
+            events::notice{"master", true, "not listening on " + at.text() + ": no IPv6 here"});
         break;
       }
       if (!made) throw cannot_listen(at, made.error());
@@ -105,6 +106,16 @@ std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s
   } catch (const std::exception& e) {
     throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
   }
+}
+
+// A habit of many hands; without this the default action would end the daemon.
+void answer_hangups(asio::signal_set& hangups, event_sink& log) {
+  hangups.async_wait([&](error_code ec, int) {
+    if (ec) return;
+    log.emit(
+        events::notice{"master", true, "SIGHUP ignored: restart to read the configuration anew"});
+    answer_hangups(hangups, log);
+  });
 }
 
 // The first SIGTERM or SIGINT drains, a second one cuts short.
@@ -178,6 +189,8 @@ exit_code run(config::settings settings) {
   if (http_listener) mail.adopt_http(std::move(http_listener));
   mail.start();
 
+  asio::signal_set hangups(first.io, SIGHUP);
+  answer_hangups(hangups, *log);
   bool clean = true;
   std::exception_ptr failure;
   asio::co_spawn(first.io, until_signal(signals, mail, *log, clean),

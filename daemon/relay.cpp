@@ -187,7 +187,7 @@ void relay::start() {
       workers_.front()->gate, ids_, budget_, *world_.events);
   engine_ = std::make_unique<delivery::engine>(first.world, engine_options(own_endpoints_),
                                                *world_.resolver, scheduler_, workers_.front()->gate,
-                                               *settler_, *world_.events);
+                                               *settler_, budget_, *world_.events);
   for (const auto& message : recovered_) scheduler_.add(message);
   recovered_.clear();
   recovered_.shrink_to_fit();

@@ -15,6 +15,11 @@ bool is_variable_name(std::string_view name) noexcept {
 
 /// `inner` is what stands between "${" and "}".
 void append_variable(std::string_view inner, const environment& env, expansion& e) {
+  if (inner.find("${") != std::string_view::npos) {
+    // The first "}" would end the outer one, and the second stay as text behind a secret.
+    e.fault = "a \"${...}\" inside of another is not supported";
+    return;
+  }
   const auto colon = inner.find(":-");
   const auto name = inner.substr(0, colon);
   if (!is_variable_name(name)) {

@@ -148,7 +148,7 @@ constexpr std::array table{
           .range = {1, million}},
     field{.key = "limits.connections_per_client",
           .at = [](settings& s) -> auto& { return s.limits.connections_per_client; },
-          .doc = "Incoming connections from one address.",
+          .doc = "Incoming connections from one address outside of relay.trusted_networks.",
           .range = {1, million}},
     field{.key = "limits.messages_per_connection",
           .at = [](settings& s) -> auto& { return s.limits.messages_per_connection; },
@@ -251,7 +251,8 @@ constexpr std::array table{
 
     field{.key = "http.listen",
           .at = [](settings& s) -> auto& { return s.http.listen; },
-          .doc = "The address and port that answer /healthz and /readyz, as 127.0.0.1:9025; \"\" = none.",
+          .doc = "The address and port that answer /healthz and /readyz, as 127.0.0.1:9025; \"\" = "
+                 "none.",
           .check = check_endpoint,
           .form = "address and port"},
 

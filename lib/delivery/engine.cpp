@@ -1,20 +1,27 @@
 #include "delivery/engine.hpp"
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 
 #include "base/error.hpp"
 
 namespace relais::delivery {
 
+namespace {
+// How long a message waits for memory before it asks again.
+constexpr auto memory_wait = std::chrono::seconds(1);
+}  // namespace
+
 engine::engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
                queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler,
-               event_sink& events)
+               queue::memory_budget& budget, event_sink& events)
     : world_(world),
       options_(std::move(options)),
       resolver_(resolver),
       scheduler_(scheduler),
       gate_(gate),
       settler_(settler),
+      budget_(budget),
       events_(events),
       sessions_(world, [this](const std::string& label, const std::string& what) {
         events_.emit(events::notice{"smtp", true, label + ": " + what});
@@ -24,14 +31,15 @@ engine::engine(const net::runtime& world, engine_options options, dns::resolver&
 
 void engine::wake(queue::destination& to) {
   if (draining_) return;
-  const auto wanted = std::min(to.ready.size(), options_.connections_per_destination);
-  while (to.sessions < wanted) {
+  // What is ready does not wait for a session that is at work: that may hang for minutes.
+  while (to.starting < to.ready.size() && to.sessions < options_.connections_per_destination) {
     if (running_ >= options_.connections) {
       if (!to.in_line) line_.push_back(&to);
       to.in_line = true;
       return;
     }
     ++to.sessions;
+    ++to.starting;
     ++running_;
     sessions_.spawn("delivery to " + to.hop.text(), serve(to));
   }
@@ -43,7 +51,13 @@ net::task<void> engine::serve(queue::destination& to) {
   struct slot {
     engine& owner;
     queue::destination& to;
+    bool starting = true;
+    void begin() noexcept {
+      starting = false;
+      --to.starting;
+    }
     ~slot() {
+      if (starting) --to.starting;
       --to.sessions;
       --owner.running_;
       while (!owner.line_.empty() && owner.running_ < owner.options_.connections) {
@@ -57,7 +71,11 @@ net::task<void> engine::serve(queue::destination& to) {
       owner.scheduler_.release(to);
     }
   };
-  const slot mine{*this, to};
+  slot mine{*this, to};
+  // In a turn of its own: what ends without ever waiting (a report to a forbidden address) must not
+  // end the destination under the hands of wake().
+  co_await net::asio::post(world_.executor, net::asio::use_awaitable);
+  mine.begin();
   co_await work(to);
 }
 
@@ -146,7 +164,14 @@ session_options engine::options_for(const queue::destination& to) const {
 net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
                                 client_session& session, attempt how) {
   auto content = job.message->content;
+  queue::memory_lease lease(budget_);
   if (!content) {
+    // A message larger than that would wait for ever.
+    if (!lease.cover(std::min(job.message->size, budget_.limit() / 2))) {
+      // The memory for content is spent, for the moment: this was no attempt.
+      scheduler_.postpone(to, std::move(job), world_.clock.now() + memory_wait);
+      co_return true;
+    }
     auto read = co_await gate_.read(job.message->id);
     if (!read) {
       // Damaged content is never sent; the operator is told, the message stays.
@@ -166,7 +191,9 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
   how.connection_use = session.uses();
   const auto& results = session.results();
   const bool nothing_said = std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
-    return !r.remote && r.step != smtp::client_step::content;
+    // 421 to MAIL: "enough messages on this connection, open another".
+    if (r.remote) return r.remote->code() == 421 && r.step == smtp::client_step::mail;
+    return r.step != smtp::client_step::content;
   });
   if (!session.is_usable() && nothing_said && session.uses() > 1) {
     // A reused connection that the peer had given up: the message has not been tried yet.

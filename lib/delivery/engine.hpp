@@ -30,7 +30,7 @@ class engine {
  public:
   engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
          queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler,
-         event_sink& events);
+         queue::memory_budget& budget, event_sink& events);
 
   /// No new connections; transactions under way may finish.
   void drain() noexcept { draining_ = true; }
@@ -60,6 +60,7 @@ class engine {
   queue::scheduler& scheduler_;
   queue::spool_gate& gate_;
   settler& settler_;
+  queue::memory_budget& budget_;
   event_sink& events_;
   net::task_group sessions_;
   std::size_t running_ = 0;

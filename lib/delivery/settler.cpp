@@ -15,6 +15,9 @@ double seconds(duration d) {
 // What the spool keeps of a remote text; the log has it whole.
 constexpr std::size_t diagnostic_limit = 300;
 
+// The disk is full or failing.
+constexpr auto wait_after_failed_report = std::chrono::minutes(5);
+
 std::string random_boundary(random& rng) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text = "=_relais_";
@@ -83,16 +86,20 @@ net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
   }
 }
 
-void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) const {
+void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) {
   const auto& message = *job.message;
   p.now = world_.clock.wall();
   p.change.id = message.id;
   std::uint32_t attempts = 0;
   for (const auto r : job.recipients) attempts = std::max(attempts, message.recipients[r].attempts);
   ++attempts;
-  p.next_attempt = policy::next_attempt(schedule_, attempts, message.arrival, p.now,
+  // After a jump of the clock every message gets another attempt before its age may end it.
+  const auto grace = 2 * *std::ranges::max_element(schedule_.intervals);
+  const bool ages_count = clock_jump_.may_expire(world_.clock.now(), p.now, grace);
+  const auto counted_from = ages_count ? message.arrival : p.now;
+  p.next_attempt = policy::next_attempt(schedule_, attempts, counted_from, p.now,
                                         message.is_report(), world_.random);
-  const bool over = policy::is_expired(schedule_, message.arrival, p.now, message.is_report());
+  const bool over = policy::is_expired(schedule_, counted_from, p.now, message.is_report());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     auto& v = verdicts[i];
     spool::state_change::entry entry;
@@ -153,7 +160,9 @@ net::task<bool> settler::report(const queue::delivery_job& job,
                                 const std::vector<verdict>& verdicts, const attempt& how, plan& p) {
   const auto& message = *job.message;
   auto original = message.content;
-  if (!original) {
+  queue::memory_lease original_lease(budget_);
+  // Without memory to spare the report goes without the original's header rather than not at all.
+  if (!original && original_lease.cover(message.size)) {
     auto read = co_await gate_.read(message.id);
     if (read) original = std::move(*read);
   }
@@ -175,6 +184,8 @@ net::task<bool> settler::report(const queue::delivery_job& job,
     events_.emit(events::notice{"bounce", true,
                                 message.id.text() + ": the report could not be stored (" +
                                     error.message() + "), the recipients stay deferred"});
+    // Not at once: the next attempt of a message whose time is over would be now, again and again.
+    p.next_attempt = std::max(p.next_attempt, p.now + wait_after_failed_report);
     for (const auto i : p.bounced) {
       p.change.entries[i].state.status = spool::recipient_status::pending;
       p.change.entries[i].state.next_attempt = p.next_attempt;

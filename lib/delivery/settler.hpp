@@ -9,6 +9,7 @@
 #include "base/event.hpp"
 #include "delivery/classify.hpp"
 #include "net/runtime.hpp"
+#include "policy/clock_jump.hpp"
 #include "policy/retry.hpp"
 #include "queue/scheduler.hpp"
 #include "queue/spool_gate.hpp"
@@ -38,7 +39,7 @@ class settler {
 
  private:
   struct plan;
-  void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) const;
+  void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p);
   void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
                      const attempt& how);
   net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
@@ -50,6 +51,7 @@ class settler {
   const net::runtime& world_;
   std::string hostname_;
   policy::retry_schedule schedule_;
+  policy::clock_jump clock_jump_;
   queue::scheduler& scheduler_;
   queue::spool_gate& gate_;
   queue_id_source& ids_;

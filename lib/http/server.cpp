@@ -41,7 +41,9 @@ server::server(const net::runtime& world, std::unique_ptr<net::acceptor> listene
       // A broken probe is the prober's news, not the mail log's.
       connections_(world, [](const std::string&, const std::string&) {}) {}
 
-void server::start() { connections_.spawn("http listener", accept()); }
+void server::start() {
+  connections_.spawn("http listener", accept());
+}
 
 void server::stop() {
   listener_->close();
@@ -88,9 +90,10 @@ net::task<void> server::serve(net::accepted_connection accepted) {
     const bool good = parser.is_done();
     const auto& request = parser.get();
     keep_alive = good && request.keep_alive();
-    const auto answered = good ? answer({request.method_string().data(), request.method_string().size()},
-                                        {request.target().data(), request.target().size()}, state_())
-                               : response{400, "bad request\n"};
+    const auto answered =
+        good ? answer({request.method_string().data(), request.method_string().size()},
+                      {request.target().data(), request.target().size()}, state_())
+             : response{400, "bad request\n"};
     const bool head = good && request.method() == beast::http::verb::head;
     const auto octets = render(good ? request.version() : 11, keep_alive, head, answered);
     if (co_await stream.write(octets)) co_return;

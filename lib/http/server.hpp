@@ -1,5 +1,5 @@
-// A small HTTP/1.1 server over the injected network: Beast parses and writes, net::stream carries. Bounded
-// in connections, header and body sizes and time. Lives on one worker.
+// A small HTTP/1.1 server over the injected network: Beast parses and writes, net::stream carries.
+// Bounded in connections, header and body sizes and time. Lives on one worker.
 #pragma once
 
 #include <functional>

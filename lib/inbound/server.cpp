@@ -70,7 +70,11 @@ net::task<void> server::run(net::accepted_connection accepted) {
   const auto total = ++connections_;
   const auto of_client = ++per_client_[s.client().address];
   std::optional<smtp::reply_id> refusal;
-  if (total > limits.connections || of_client > limits.connections_per_client) {
+  // Trusted clients are exempt from the limit per client: a LAN behind one address, a busy
+  // application.
+  const bool too_many_of_one =
+      of_client > limits.connections_per_client && !context_.access.is_trusted(s.client().address);
+  if (total > limits.connections || too_many_of_one) {
     refusal = smtp::reply_id::too_many_connections;
   }
   if (draining_) refusal = smtp::reply_id::draining;

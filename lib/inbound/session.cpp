@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "message/header_scan.hpp"
 #include "message/trace.hpp"
@@ -139,8 +141,10 @@ void session::on_mail(const smtp::server_event& e) {
     case spool::health::full: return reject("MAIL", reply_id::no_storage, {}, nullptr);
     case spool::health::failed: return reject("MAIL", reply_id::queue_write_failed, {}, nullptr);
   }
+  // Only looked at here: what a client declares and does not send shall not take memory from
+  // others.
   transaction_.lease = queue::memory_lease(context_.budget);
-  if (!transaction_.lease.cover(e.declared_size)) {
+  if (e.declared_size > context_.budget.limit() - context_.budget.used()) {
     return reject("MAIL", reply_id::no_storage_for_size, {}, nullptr);
   }
   transaction_.envelope.body = e.body;
@@ -157,7 +161,8 @@ void session::on_rcpt(const smtp::server_event& e) {
     const auto shown = e.address->text();
     return reject("RCPT", reply_id::relay_denied, shown, e.address);
   }
-  paths.push_back(*e.address);
+  // A recipient named twice gets the message once.
+  if (std::ranges::find(paths, *e.address) == paths.end()) paths.push_back(*e.address);
   protocol_.reply(reply_id::recipient_ok);
 }
 

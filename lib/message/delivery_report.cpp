@@ -81,7 +81,7 @@ part words_for_people(const report_request& request) {
   }
   for (const auto& r : request.recipients) {
     text += "\r\n";
-    text += wrapped(one_line("<" + r.address.text() + ">"), "", "    ");
+    text += one_line("<" + r.address.text() + ">") + "\r\n";
     if (!delayed && is_delayed(r)) {
       text += wrapped("Not delivered yet; the mail system keeps trying.", "    ", "    ");
     }
@@ -106,8 +106,10 @@ void add_recipient(std::string& text, const reported_recipient& r) {
   const auto address = r.address.text();
   text += "\r\n";
   // RFC 6533 3: an address with UTF-8 has a type of its own.
-  add_field(text, "Final-Recipient",
-            fmt::format("{}; {}", is_ascii(address) ? "rfc822" : "utf-8", one_line(address)));
+  // Not wrapped: a quoted local-part may hold runs of blanks, and an address (RFC 5321 4.5.3.1.3)
+  // is no longer than a line.
+  text += fmt::format("Final-Recipient: {}; {}\r\n", is_ascii(address) ? "rfc822" : "utf-8",
+                      one_line(address));
   add_field(text, "Action", action_of(r));
   add_field(text, "Status", status_of(r));
   if (!r.remote_mta.empty()) add_field(text, "Remote-MTA", "dns; " + host_text(r.remote_mta));

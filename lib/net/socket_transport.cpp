@@ -1,7 +1,5 @@
 #include "net/socket_transport.hpp"
 
-#include <boost/asio/write.hpp>
-
 #include "base/error.hpp"
 
 namespace relais::net {
@@ -25,12 +23,20 @@ class socket_transport final : public transport {
   }
 
   task<error_code> write(asio::const_buffer octets) override {
-    auto [ec, n] = co_await asio::async_write(socket_, octets, nothrow);
-    co_return ec ? translated(ec) : error_code{};
+    // Not asio::async_write: a cancel() that meets it between two of its steps would be lost.
+    const auto cancellations = cancellations_;
+    while (octets.size() != 0) {
+      auto [ec, n] = co_await socket_.async_write_some(octets, nothrow);
+      if (ec) co_return translated(ec);
+      octets += n;
+      if (octets.size() != 0 && cancellations != cancellations_) co_return errc::cancelled;
+    }
+    co_return error_code{};
   }
 
   void cancel() noexcept override {
     error_code ignored;
+    ++cancellations_;
     socket_.cancel(ignored);
   }
 
@@ -42,6 +48,7 @@ class socket_transport final : public transport {
 
  private:
   asio::generic::stream_protocol::socket socket_;
+  unsigned cancellations_ = 0;
 };
 
 }  // namespace

@@ -32,12 +32,13 @@ class system_acceptor final : public acceptor {
   explicit system_acceptor(tcp::acceptor listening) : acceptor_(std::move(listening)) {}
 
   task<result<accepted_connection>> accept() override {
-    auto [ec, socket] = co_await acceptor_.async_accept(nothrow);
+    // The address comes with accept(2): a client that has reset meanwhile has none any more, which
+    // is no failure to accept.
+    tcp::endpoint remote;
+    auto [ec, socket] = co_await acceptor_.async_accept(remote, nothrow);
     if (ec == asio::error::operation_aborted || !acceptor_.is_open()) co_return errc::cancelled;
     if (ec) co_return ec;
     error_code ignored;
-    const auto remote = socket.remote_endpoint(ec);
-    if (ec) co_return ec;  // gone already
     const auto local = socket.local_endpoint(ignored);
     socket.set_option(tcp::no_delay(true), ignored);
     accepted_connection made{nullptr, from_asio(remote), from_asio(local)};

@@ -25,7 +25,9 @@ next_hop routes::route(const smtp::path& forward_path) const {
   if (has_smarthost_) return smarthost_;
   // The bare <postmaster> is the postmaster of this host.
   const auto& domain = forward_path.domain().empty() ? hostname_ : forward_path.domain();
-  return next_hop{to_lower(domain), port_, !forward_path.is_domain_literal(), false};
+  // A literal, too: it has no MX, but what a sender writes must pass the check of special addresses
+  // that only hosts found for a recipient's domain go through.
+  return next_hop{to_lower(domain), port_, true, false};
 }
 
 }  // namespace relais::policy

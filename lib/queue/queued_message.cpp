@@ -10,8 +10,16 @@ std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message
   made->envelope = std::make_shared<const smtp::envelope>(content->envelope);
   made->size = content->content.size();
   made->recipients.resize(content->envelope.forward_paths.size());
-  made->content = std::move(content);
-  made->lease = std::move(lease);
+  // One lease for all who hold the content: a delivery may go on with it after release_content().
+  struct leased {
+    std::shared_ptr<const spool::message> content;
+    memory_lease lease;
+  };
+  const auto* octets = content.get();
+  const auto kept = std::make_shared<leased>();
+  kept->content = std::move(content);
+  kept->lease = std::move(lease);
+  made->content = std::shared_ptr<const spool::message>(kept, octets);
   return made;
 }
 

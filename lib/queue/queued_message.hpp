@@ -19,8 +19,8 @@ struct queued_message {
   std::shared_ptr<const smtp::envelope> envelope;
   std::uint64_t size = 0;
   std::vector<spool::recipient_state> recipients;  ///< as many as envelope->forward_paths
-  std::shared_ptr<const spool::message> content;   ///< null: read it back from the spool
-  memory_lease lease;                              ///< for `content`
+  std::shared_ptr<const spool::message>
+      content;  ///< with its memory_lease; null: read it back from the spool
 
   bool is_report() const noexcept { return envelope->reverse_path.is_null(); }
   bool is_done() const noexcept {
@@ -28,10 +28,7 @@ struct queued_message {
       if (r.status == spool::recipient_status::pending) return false;
     return true;
   }
-  void release_content() noexcept {
-    content.reset();
-    const auto given_back = std::move(lease);
-  }
+  void release_content() noexcept { content.reset(); }
 };
 
 /// A fresh message, just made durable.

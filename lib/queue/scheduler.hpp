@@ -27,6 +27,7 @@ struct destination {
   policy::next_hop hop;
   std::deque<delivery_job> ready;
   std::size_t sessions = 0;  ///< owned by delivery
+  std::size_t starting = 0;  ///< owned by delivery: of the sessions, those without a job yet
   bool in_line = false;      ///< owned by delivery: waits for a free connection slot
 };
 

@@ -16,7 +16,8 @@ const endpoint at{server_address, 9025};
   throw std::runtime_error(label + ": " + what);
 }
 
-net::task<void> ask(sim_world& world, std::string octets, bool in_pieces, std::string& heard, bool& over) {
+net::task<void> ask(sim_world& world, std::string octets, bool in_pieces, std::string& heard,
+                    bool& over) {
   const auto& here = world.runtime(*ip_address::parse("192.0.2.10"));
   auto connected = co_await here.network.connect(at, 30s);
   net::stream stream(std::move(*connected), here);
@@ -42,14 +43,21 @@ struct row {
 
 TEST_CASE("probes are answered however their octets arrive") {
   const auto r = GENERATE(values<row>({
-      {"a probe that closes", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", {"HTTP/1.1 200 OK\r\n", "\r\n\r\nok\n"}},
+      {"a probe that closes",
+       "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+       {"HTTP/1.1 200 OK\r\n", "\r\n\r\nok\n"}},
       {"not ready", "GET /readyz HTTP/1.0\r\n\r\n", {"HTTP/1.0 503 ", "because\n"}},
       {"two on one connection",
-       "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+       "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\nConnection: "
+       "close\r\n\r\n",
        {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 404 Not Found\r\n"}},
-      {"HEAD has no body", "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", {"Content-Length: 3\r\n\r\n"}},
+      {"HEAD has no body",
+       "HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+       {"Content-Length: 3\r\n\r\n"}},
       {"garbage", "EHLO probe\r\n\r\n", {"HTTP/1.1 400 Bad Request\r\n"}},
-      {"an endless header", "GET /healthz HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n", {"HTTP/1.1 400 "}},
+      {"an endless header",
+       "GET /healthz HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n",
+       {"HTTP/1.1 400 "}},
   }));
   const bool in_pieces = GENERATE(false, true);
   DYNAMIC_SECTION(r.name << (in_pieces ? ", octet by octet" : "")) {

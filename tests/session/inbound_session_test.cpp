@@ -158,21 +158,23 @@ TEST_CASE("relaying is for trusted clients, others reach the relay domains only"
   }
 }
 
-TEST_CASE("connections beyond the limit of one client are told so with 421, others are served") {
+TEST_CASE(
+    "connections of a stranger beyond the limit are told so with 421, trusted clients are exempt") {
   scene s(3);
   s.relay.settings.limits.connections_per_client = 2;
   s.relay.start();
-  std::string replies[4];
-  bool over[4] = {};
-  for (std::size_t i = 0; i < 4; ++i) {
-    const auto from = i == 3 ? *ip_address::parse("192.0.2.11") : simulated_relay::client_address;
+  const auto stranger = *ip_address::parse("203.0.113.5");
+  std::string replies[6];
+  bool over[6] = {};
+  for (std::size_t i = 0; i < 6; ++i) {
+    const auto from = i < 3 ? stranger : simulated_relay::client_address;
     s.clients.spawn("client", send_and_leave(s.world, "NOOP\r\n", true, replies[i], over[i], from));
   }
   s.world.run_until([] { return false; }, 1min);
   std::size_t refused = 0;
   for (std::size_t i = 0; i < 3; ++i) refused += replies[i].starts_with("421 ") ? 1 : 0;
   CHECK(refused == 1);
-  CHECK(replies[3].starts_with("220 relay.test ESMTP"));
+  for (std::size_t i = 3; i < 6; ++i) CHECK(replies[i].starts_with("220 relay.test ESMTP"));
 }
 
 TEST_CASE("an idle client is told 421 when its time is over, and so is one at a shutdown") {

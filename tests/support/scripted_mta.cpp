@@ -32,6 +32,16 @@ net::task<void> scripted_mta::accept() {
 
 net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
   net::stream stream(std::move(accepted.connection), world_);
+  ++connections;
+  if (silent > 0) {
+    --silent;
+    std::string ignored(64, '\0');
+    const auto target = net::asio::buffer(ignored);
+    while (co_await stream.read_some(target)) {
+    }
+    co_return;
+  }
+  unsigned messages = 0;
   smtp::server_options options;
   options.hostname = hostname_;
   smtp::server_protocol protocol(options);
@@ -57,7 +67,9 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
       case server_event_kind::mail:
         message = received{};
         message.reverse_path = e.address->text();
-        protocol.reply(reply_id::sender_ok);
+        protocol.reply(messages_per_connection != 0 && messages >= messages_per_connection
+                           ? reply_id::too_many_messages
+                           : reply_id::sender_ok);
         break;
       case server_event_kind::rcpt:
         message.forward_paths.push_back(e.address->text());
@@ -67,6 +79,7 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
       case server_event_kind::content: message.content += e.text; break;
       case server_event_kind::end_of_data: {
         attempts.push_back(world_.clock.now());
+        ++messages;
         auto answer = reply_id::queued;
         if (e.content_fault) answer = *e.content_fault;
         if (!answers.empty()) {

@@ -26,6 +26,11 @@ class scripted_mta {
 
   /// Answers to the next ends of data; when the script is used up, everything is taken with 250.
   std::deque<smtp::reply_id> answers;
+  /// So many of the next connections are taken, and never get a greeting.
+  std::size_t silent = 0;
+  /// Behind so many messages, MAIL is answered 421; 0: no limit.
+  unsigned messages_per_connection = 0;
+  std::size_t connections = 0;  ///< so far
   std::vector<received> taken;
   std::vector<steady_time> attempts;  ///< ends of data, whatever was answered
 

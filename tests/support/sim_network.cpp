@@ -43,6 +43,13 @@ class sim_transport final : public net::transport {
   net::task<error_code> write(net::asio::const_buffer octets) override {
     if (closed_) co_return errc::peer_closed;
     std::string_view rest(static_cast<const char*>(octets.data()), octets.size());
+    if (world_.reset_one_in != 0 && world_.random.below(world_.reset_one_in) == 0) {
+      deliver(std::string(rest.substr(0, world_.random.below(rest.size() + 1))), true);
+      closed_ = in_->ended = true;
+      in_->arrived.clear();
+      in_->changed.notify_all();
+      co_return make_error_code(boost::system::errc::connection_reset);
+    }
     while (!rest.empty()) {
       // A network may cut anywhere; often it does not.
       const auto n =

@@ -71,7 +71,7 @@ class sim_runner final : public spool::runner {
 wall_time sim_clock::wall() const {
   // 2026-11-21 00:00:00 UTC
   return wall_time(std::chrono::seconds(1795219200)) +
-         std::chrono::duration_cast<std::chrono::microseconds>(elapsed);
+         std::chrono::duration_cast<std::chrono::microseconds>(elapsed + wall_offset);
 }
 
 sim_world::sim_world(std::uint64_t seed)

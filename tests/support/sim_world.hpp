@@ -20,6 +20,7 @@ class sim_clock final : public relais::clock {
   steady_time now() const override { return steady_time(elapsed); }
   wall_time wall() const override;
   duration elapsed{0};
+  duration wall_offset{0};  ///< somebody sets the wall clock
 };
 
 class sim_world {
@@ -48,6 +49,8 @@ class sim_world {
 
   /// Latency of one way, drawn per packet up to this.
   duration slowest_packet = std::chrono::milliseconds(40);
+  /// One write of so many breaks its connection, for both sides, somewhere within; 0: none.
+  std::uint64_t reset_one_in = 0;
 
  private:
   friend class sim_node;

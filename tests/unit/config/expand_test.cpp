@@ -50,7 +50,9 @@ TEST_CASE("a variable that cannot be expanded is a fault that names it") {
                                        {"${:-x}", "no variable name"},
                                        {"${1A}", "no variable name"},
                                        {"${A B}", "no variable name"},
-                                       {"${NAME-x}", "no variable name"}}));
+                                       {"${NAME-x}", "no variable name"},
+                                       {"${NAME:-${UNSET:-x}}", "inside of another"},
+                                       {"${UNSET:-${NAME}}", "inside of another"}}));
   INFO(r.text);
   CHECK_THAT(expand(r.text, env).fault, Catch::Contains(r.fault));
 }

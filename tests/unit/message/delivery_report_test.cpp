@@ -260,3 +260,12 @@ TEST_CASE("long diagnostics are folded at blanks") {
   for (const auto line : split(parts[1].body, '\n')) CHECK(line.size() <= 78);
   CHECK(parts[1].body.find("\r\n " + std::string(40, 'b')) != std::string::npos);
 }
+
+TEST_CASE("an address with runs of blanks is reported as it is") {
+  auto request = ordinary();
+  const std::string address = "\"two  blanks   three\"@rcpt.example";
+  request.recipients[0].address = smtp::parse_address(address).value();
+  const auto report = delivery_report(request);
+  CHECK(report.find("\r\nFinal-Recipient: rfc822; " + address + "\r\n") != std::string::npos);
+  CHECK(report.find("\r\n<" + address + ">\r\n") != std::string::npos);
+}
