@@ -18,6 +18,7 @@
 #include "daemon/relay.hpp"
 #include "dns/cache.hpp"
 #include "dns/cares_resolver.hpp"
+#include "dns/hosts_file.hpp"
 
 namespace relais::daemon {
 namespace {
@@ -170,7 +171,8 @@ exit_code run(config::settings settings) {
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner();
   const auto source = make_resolver(settings.dns, first.io.get_executor());
-  dns::caching_resolver resolver(*source, time);
+  dns::caching_resolver cache(*source, time);
+  dns::hosts_file_resolver resolver(cache, "/etc/hosts");
 
   world surroundings;
   for (const auto& w : workers) surroundings.workers.push_back(&w->runtime);

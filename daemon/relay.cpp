@@ -1,5 +1,6 @@
 #include "daemon/relay.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -81,9 +82,12 @@ void relay::open_spool() {
   options.minimum_free_bytes = settings_.spool.minimum_free.bytes;
   options.minimum_free_inodes = settings_.spool.minimum_free_inodes;
   spool::recovery_report report;
-  const auto found = [this](spool::recovered_message message) {
+  const auto now = world_.workers.front()->clock.wall();
+  // The jitter lengthens an interval at most twofold.
+  const auto longest_wait = 2 * *std::ranges::max_element(settings_.retry.intervals);
+  const auto found = [this, now, longest_wait](spool::recovered_message message) {
     ids_.raise(message.id);
-    recovered_.push_back(queue::make_queued(std::move(message)));
+    recovered_.push_back(queue::make_queued(std::move(message), now, longest_wait));
   };
   auto opened = spool::open_store(*world_.disk, *world_.committer, options, found, report);
   for (const auto& sentence : report.damaged) {

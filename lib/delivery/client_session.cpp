@@ -34,6 +34,7 @@ net::task<bool> client_session::open() {
 
 net::task<bool> client_session::connect_and_set_up(smtp::tls_level level) {
   usable_ = false;
+  armed_at_.reset();
   failure_ = smtp::client_failure{};
   const endpoint to{host_.address, port_};
   stream_.reset();
@@ -68,6 +69,7 @@ net::task<void> client_session::send(const smtp::envelope& envelope,
 }
 
 net::task<void> client_session::send_content(const std::string& content) {
+  armed_at_.reset();
   smtp::dot_stuffer stuffer;
   std::string block;
   std::string_view rest = content;
@@ -122,6 +124,7 @@ net::task<bool> client_session::flush() {
   while (!protocol_->output().empty()) {
     const auto octets = protocol_->output();
     stream_->expires_after(time_limit());
+    armed_at_.reset();
     if (const auto ec = co_await stream_->write(octets)) {
       broken(ec);
       co_return false;
@@ -133,7 +136,11 @@ net::task<bool> client_session::flush() {
 
 net::task<bool> client_session::fill() {
   buffer_.resize(read_size);
-  stream_->expires_after(time_limit());
+  // One deadline for the whole reply: octets that drip in do not prolong it.
+  if (armed_at_ != protocol_->replies()) {
+    stream_->expires_after(time_limit());
+    armed_at_ = protocol_->replies();
+  }
   const auto target = net::asio::buffer(buffer_);
   const auto got = co_await stream_->read_some(target);
   if (!got) {

@@ -73,6 +73,7 @@ class client_session {
   std::unique_ptr<net::stream> stream_;
   smtp::client_failure failure_;
   std::string buffer_;
+  std::optional<std::uint64_t> armed_at_;  ///< the reply that the running deadline is for
   unsigned uses_ = 0;
   bool usable_ = false;
 };

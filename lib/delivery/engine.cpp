@@ -32,7 +32,8 @@ engine::engine(const net::runtime& world, engine_options options, dns::resolver&
 void engine::wake(queue::destination& to) {
   if (draining_) return;
   // What is ready does not wait for a session that is at work: that may hang for minutes.
-  while (to.starting < to.ready.size() && to.sessions < options_.connections_per_destination) {
+  while (to.starting < to.ready.size() &&
+         to.sessions < std::min(to.limit, options_.connections_per_destination)) {
     if (running_ >= options_.connections) {
       if (!to.in_line) line_.push_back(&to);
       to.in_line = true;
@@ -79,11 +80,27 @@ net::task<void> engine::serve(queue::destination& to) {
   co_await work(to);
 }
 
+namespace {
+struct connected_count {
+  explicit connected_count(queue::destination& d) : to(d) { ++to.connected; }
+  ~connected_count() { --to.connected; }
+  connected_count(const connected_count&) = delete;
+  connected_count& operator=(const connected_count&) = delete;
+  queue::destination& to;
+};
+}  // namespace
+
 net::task<void> engine::work(queue::destination& to) {
   auto job = scheduler_.take(to);
   if (!job) co_return;
   auto began = world_.clock.now();
   auto reached = co_await open(to);
+  if (!reached.session && to.connected > 0 && reached.why.what == outcome::deferred) {
+    // Others are connected: the peer wants no more of us at a time. They do the work.
+    to.limit = to.connected;
+    scheduler_.put_back(to, std::move(*job));
+    co_return;
+  }
   if (!reached.session) {
     reached.how.began = began;
     reached.how.connected = world_.clock.now();
@@ -91,6 +108,7 @@ net::task<void> engine::work(queue::destination& to) {
     co_return;
   }
   auto& session = *reached.session;
+  const connected_count counted(to);
   while (job) {
     auto how = reached.how;
     how.began = began;
@@ -100,7 +118,10 @@ net::task<void> engine::work(queue::destination& to) {
     job = scheduler_.take(to);
     began = world_.clock.now();
   }
+  // A session that ended well: the peer may bear one more than it last did.
+  const bool well = session.is_usable();
   co_await session.quit();
+  if (well && to.limit < options_.connections_per_destination) ++to.limit;
 }
 
 net::task<engine::opened> engine::open(const queue::destination& to) {
@@ -110,6 +131,8 @@ net::task<engine::opened> engine::open(const queue::destination& to) {
   host_options.is_own_address = [this, port = hop.port](const ip_address& a) {
     return options_.is_own(endpoint{a, port});
   };
+  // The owner of this host has chosen the smarthost: it may be anywhere.
+  if (hop.is_smarthost) host_options.is_allowed = nullptr;
   dns::host_list found;
   if (hop.lookup_mx) {
     found = co_await dns::mail_hosts(resolver_, hop.name, host_options, world_.random);

@@ -78,7 +78,13 @@ cares_channel::cares_channel(asio::any_io_executor executor, const resolver_opti
   o.tries = static_cast<int>(std::clamp(options.attempts, 1u, 10u));
   o.sock_state_cb = &cares_channel::socket_changed;
   o.sock_state_cb_data = this;
-  const int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+  int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+  std::string file = options.system_file;  // c-ares copies it
+  if (options.servers.empty()) {
+    o.resolvconf_path = file.data();
+    o.udp_port = o.tcp_port = options.system_port;
+    given |= ARES_OPT_RESOLVCONF | ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
+  }
   if (const int status = ares_init_options(&channel_, &o, given); status != ARES_SUCCESS) {
     refuse_start(status, "cannot start");
   }

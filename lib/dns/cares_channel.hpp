@@ -47,7 +47,8 @@ class cares_channel : public std::enable_shared_from_this<cares_channel> {
   /// `name` is as query_name() makes it. May have finished at return.
   std::shared_ptr<pending_query> ask(const std::string& name, record_type type);
 
-  std::uint32_t negative_ttl = 0;  ///< of the question that ended last
+  /// Of the question that ended last; shared by the channels of one resolver.
+  std::shared_ptr<std::uint32_t> negative_ttl = std::make_shared<std::uint32_t>(0);
 
  private:
   struct watched_socket;

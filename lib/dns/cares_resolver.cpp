@@ -1,6 +1,9 @@
 #include "dns/cares_resolver.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <boost/system/system_error.hpp>
 
 #include "base/error.hpp"
 #include "dns/answer_parser.hpp"
@@ -40,7 +43,7 @@ net::task<result<parsed_answer>> ask_once(shared_channel channel, question asked
 /// Follows aliases from message to message (RFC 1034 3.6.2).
 net::task<result<parsed_answer>> look_up(shared_channel channel, std::string domain,
                                          record_type type) {
-  channel->negative_ttl = 0;
+  *channel->negative_ttl = 0;
   auto name = query_name(domain);
   if (name.has_error()) co_return name.error();
   question asked{*name, type};
@@ -48,7 +51,7 @@ net::task<result<parsed_answer>> look_up(shared_channel channel, std::string dom
   std::uint32_t ttl = 0x7fffffff;
   for (;;) {
     auto answered = co_await ask_once(channel, asked);
-    channel->negative_ttl = 0;
+    *channel->negative_ttl = 0;
     if (answered.has_error()) co_return answered.error();
     ttl = std::min(ttl, answered->ttl);
     aliases += answered->aliases;
@@ -56,8 +59,8 @@ net::task<result<parsed_answer>> look_up(shared_channel channel, std::string dom
     switch (answered->kind) {
       case verdict::records: answered->ttl = ttl; co_return answered;
       case verdict::alias: asked.name = answered->canonical_name; continue;
-      case verdict::not_found: channel->negative_ttl = ttl; co_return errc::not_found;
-      case verdict::no_data: channel->negative_ttl = ttl; co_return errc::no_data;
+      case verdict::not_found: *channel->negative_ttl = ttl; co_return errc::not_found;
+      case verdict::no_data: *channel->negative_ttl = ttl; co_return errc::no_data;
       case verdict::temporary: break;
     }
     co_return errc::dns_temporary;
@@ -88,24 +91,59 @@ net::task<result<answer<ip_address>>> addresses_of(shared_channel channel, std::
 
 }  // namespace
 
+cares_resolver::file_stamp cares_resolver::stamp_of(const std::string& file) noexcept {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  file_stamp stamp;
+  stamp.device = status.st_dev;
+  stamp.inode = status.st_ino;
+  stamp.size = status.st_size;
+  stamp.seconds = status.st_mtim.tv_sec;
+  stamp.nanoseconds = status.st_mtim.tv_nsec;
+  return stamp;
+}
+
 cares_resolver::cares_resolver(asio::any_io_executor executor, const resolver_options& options)
-    : channel_(std::make_shared<cares_channel>(std::move(executor), options)) {}
+    : executor_(std::move(executor)),
+      options_(options),
+      stamp_(stamp_of(options_.system_file)),
+      channel_(std::make_shared<cares_channel>(executor_, options_)) {}
 
 cares_resolver::~cares_resolver() {
   channel_->close();
+  for (const auto& old : replaced_) {
+    if (const auto channel = old.lock()) channel->close();
+  }
+}
+
+const std::shared_ptr<cares_channel>& cares_resolver::current() {
+  if (!options_.servers.empty()) return channel_;
+  const auto stamp = stamp_of(options_.system_file);
+  if (stamp == stamp_) return channel_;
+  stamp_ = stamp;
+  try {
+    auto fresh = std::make_shared<cares_channel>(executor_, options_);
+    fresh->negative_ttl = channel_->negative_ttl;
+    std::erase_if(replaced_, [](const auto& old) { return old.expired(); });
+    replaced_.push_back(channel_);  // ends when the questions under way have ended
+    channel_ = std::move(fresh);
+  } catch (const boost::system::system_error&) {
+    // Unreadable: the servers that were known are the best guess, until it changes again.
+  }
+  return channel_;
 }
 
 std::uint32_t cares_resolver::negative_ttl() const {
-  return channel_->negative_ttl;
+  return *channel_->negative_ttl;
 }
 
 // Not coroutines themselves: a task that starts after the resolver is gone must find the channel.
 net::task<result<answer<mx_record>>> cares_resolver::mx(std::string name) {
-  return exchanges_of(channel_, std::move(name));
+  return exchanges_of(current(), std::move(name));
 }
 
 net::task<result<answer<ip_address>>> cares_resolver::addresses(std::string name, family which) {
-  return addresses_of(channel_, std::move(name),
+  return addresses_of(current(), std::move(name),
                       which == family::v4 ? record_type::a : record_type::aaaa);
 }
 

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -15,9 +17,13 @@
 namespace relais::dns {
 
 struct resolver_options {
-  std::vector<endpoint> servers;               ///< empty: those of /etc/resolv.conf
+  std::vector<endpoint> servers;               ///< empty: those of `system_file`
   duration timeout = std::chrono::seconds(5);  ///< for the first answer of one server; doubles
   unsigned attempts = 2;                       ///< rounds over all servers
+  /// Looked at before each question and read again when it has changed: at boot it is often not
+  /// there yet, and a host that moves gets another one.
+  std::string system_file = "/etc/resolv.conf";
+  std::uint16_t system_port = 53;  ///< of the servers in it
 };
 
 class cares_channel;
@@ -36,7 +42,21 @@ class cares_resolver final : public resolver {
   std::uint32_t negative_ttl() const override;
 
  private:
+  /// Of the system's file, to see that it has changed; all zero: there is none.
+  struct file_stamp {
+    std::uint64_t device = 0, inode = 0;
+    std::int64_t size = 0, seconds = 0, nanoseconds = 0;
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+  };
+  static file_stamp stamp_of(const std::string& file) noexcept;
+  /// The channel for a new question.
+  const std::shared_ptr<cares_channel>& current();
+
+  net::asio::any_io_executor executor_;
+  resolver_options options_;
+  file_stamp stamp_;  // before channel_: taken before the file is read
   std::shared_ptr<cares_channel> channel_;
+  std::vector<std::weak_ptr<cares_channel>> replaced_;  // with questions under way, perhaps
 };
 
 }  // namespace relais::dns

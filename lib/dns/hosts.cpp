@@ -134,6 +134,9 @@ class host_collector {
     note(without_address_, printable(exchange.exchange));
   }
 
+  /// Our limit, not the domain's fault: without any other host, that is no reason to bounce.
+  void add_unasked(const mx_record& exchange) { note(temporary_, exchange.exchange); }
+
   host_list finish() {
     auto& hosts = list_.hosts;
     if (!hosts.empty()) return std::move(list_);
@@ -263,7 +266,10 @@ net::task<host_list> mail_hosts(resolver& dns, std::string domain, const host_op
   host_collector hosts(printable(domain), options);
   std::size_t looked_up = 0;
   for (const auto& exchange : exchanges) {
-    if (looked_up++ >= options.maximum_exchanges) break;
+    if (looked_up++ >= options.maximum_exchanges) {
+      hosts.add_unasked(exchange);
+      break;
+    }
     if (hosts.is_full_for(exchange.preference)) break;
     // A common mistake: an address where a name belongs. There is nothing to ask for.
     if (ip_address::parse(exchange.exchange)) {

@@ -84,6 +84,7 @@ net::task<bool> session::flush() {
   while (!protocol_.output().empty()) {
     const auto octets = protocol_.output();
     stream_.expires_after(context_.settings.server_timeout.write);
+    armed_at_.reset();
     if (const auto ec = co_await stream_.write(octets)) {
       lost(ec == errc::timeout ? "timeout" : "lost connection");
       co_return false;
@@ -98,7 +99,11 @@ net::task<bool> session::fill() {
   const bool content = protocol_.in_content();
   const auto wanted = content ? content_read : command_read;
   if (buffer_.size() != wanted) buffer_ = std::string(wanted, '\0');
-  stream_.expires_after(content ? limits.data : limits.command);
+  // One deadline for a whole command: octets that drip in do not prolong it.
+  if (content || armed_at_ != commands()) {
+    stream_.expires_after(content ? limits.data : limits.command);
+    armed_at_ = commands();
+  }
   const auto target = net::asio::buffer(buffer_);
   const auto got = co_await stream_.read_some(target);
   if (got) {
@@ -273,6 +278,12 @@ void session::reject(std::string_view command, reply_id id, std::string_view arg
   e.hello = protocol_.hello();
   context_.events.emit(e);
   protocol_.reply(id, argument);
+}
+
+std::uint32_t session::commands() const noexcept {
+  const auto& c = protocol_.counts();
+  return c.ehlo.total + c.helo.total + c.mail.total + c.rcpt.total + c.data.total + c.rset.total +
+         c.noop.total + c.quit.total + c.vrfy.total + c.help.total + c.unknown.total;
 }
 
 std::string session::counts_text() const {

@@ -64,6 +64,7 @@ class session {
               const smtp::path* forward_path);
   void lost(const char* how);
   void leave_if_draining();
+  std::uint32_t commands() const noexcept;
   std::string counts_text() const;
 
   const session_context& context_;
@@ -73,6 +74,7 @@ class session {
   smtp::server_protocol protocol_;
   transaction transaction_;
   std::string buffer_;
+  std::optional<std::uint32_t> armed_at_;  ///< the command that the running deadline is for
   std::uint64_t messages_ = 0;
   bool draining_ = false;
   bool closing_ = false;

@@ -1,5 +1,7 @@
 #include "queue/queued_message.hpp"
 
+#include <algorithm>
+
 namespace relais::queue {
 
 std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
@@ -23,13 +25,16 @@ std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message
   return made;
 }
 
-std::shared_ptr<queued_message> make_queued(spool::recovered_message found) {
+std::shared_ptr<queued_message> make_queued(spool::recovered_message found, wall_time now,
+                                            duration longest_wait) {
   auto made = std::make_shared<queued_message>();
   made->id = found.id;
   made->arrival = found.arrival;
   made->envelope = std::make_shared<const smtp::envelope>(std::move(found.envelope));
   made->size = found.content_size;
   made->recipients = std::move(found.recipients);
+  const auto latest = now + std::chrono::duration_cast<std::chrono::microseconds>(longest_wait);
+  for (auto& r : made->recipients) r.next_attempt = std::min(r.next_attempt, latest);
   return made;
 }
 

@@ -34,7 +34,9 @@ struct queued_message {
 /// A fresh message, just made durable.
 std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
                                             memory_lease lease);
-/// What recovery found.
-std::shared_ptr<queued_message> make_queued(spool::recovered_message found);
+/// What recovery found. No attempt is further away than `longest_wait`: one that is was planned by
+/// a clock that ran ahead.
+std::shared_ptr<queued_message> make_queued(spool::recovered_message found, wall_time now,
+                                            duration longest_wait);
 
 }  // namespace relais::queue

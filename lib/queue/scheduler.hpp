@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,9 +27,12 @@ struct delivery_job {
 struct destination {
   policy::next_hop hop;
   std::deque<delivery_job> ready;
-  std::size_t sessions = 0;  ///< owned by delivery
-  std::size_t starting = 0;  ///< owned by delivery: of the sessions, those without a job yet
-  bool in_line = false;      ///< owned by delivery: waits for a free connection slot
+  std::size_t sessions = 0;   ///< owned by delivery
+  std::size_t starting = 0;   ///< owned by delivery: of the sessions, those without a job yet
+  std::size_t connected = 0;  ///< owned by delivery: sessions that are set up
+  std::size_t limit =
+      std::numeric_limits<std::size_t>::max();  ///< owned by delivery: what the peer bears
+  bool in_line = false;  ///< owned by delivery: waits for a free connection slot
 };
 
 class scheduler {

@@ -99,6 +99,10 @@ const server_features& client_protocol::features() const noexcept {
 bool client_protocol::is_tls() const noexcept {
   return state_->tls_;
 }
+std::uint64_t client_protocol::replies() const noexcept {
+  return state_->replies_;
+}
+
 const client_failure& client_protocol::failure() const noexcept {
   return state_->failure_;
 }
@@ -167,6 +171,7 @@ void client_protocol::state::pump() {
 }
 
 void client_protocol::state::take(const reply& r) {
+  ++replies_;
   const auto [what, position] = awaited_[awaited_from_++];
   if (awaited_from_ == awaited_.size()) {
     awaited_.clear();

@@ -129,6 +129,8 @@ class client_protocol {
   const server_features& features() const noexcept;
   bool is_tls() const noexcept;
   client_step step() const noexcept;  ///< which reply is waited for: chooses the timeout
+  /// Complete replies so far: the sign of progress that re-arms a deadline.
+  std::uint64_t replies() const noexcept;
   const client_failure& failure() const noexcept;
   /// One entry per index given to send(), in that order; complete when next() gives ready again.
   const std::vector<recipient_reply>& results() const noexcept;

@@ -113,6 +113,7 @@ struct client_protocol::state {
   std::size_t written_ = 0;  // octets of output_
   bool secret_in_output_ = false;
   std::vector<awaited_reply> awaited_;
+  std::uint64_t replies_ = 0;
   std::size_t awaited_from_ = 0;  // entries of awaited_ answered
 
   bool in_transaction_ = false;

@@ -160,12 +160,12 @@ TEST_CASE("relaying is for trusted clients, others reach the relay domains only"
 
 TEST_CASE(
     "connections of a stranger beyond the limit are told so with 421, trusted clients are exempt") {
+  std::string replies[6];
+  bool over[6] = {};
   scene s(3);
   s.relay.settings.limits.connections_per_client = 2;
   s.relay.start();
   const auto stranger = *ip_address::parse("203.0.113.5");
-  std::string replies[6];
-  bool over[6] = {};
   for (std::size_t i = 0; i < 6; ++i) {
     const auto from = i < 3 ? stranger : simulated_relay::client_address;
     s.clients.spawn("client", send_and_leave(s.world, "NOOP\r\n", true, replies[i], over[i], from));

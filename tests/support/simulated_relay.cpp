@@ -64,6 +64,24 @@ bool simulated_relay::shut_down(duration limit) {
   return done && clean;
 }
 
+void simulated_relay::kill() {
+  if (!running_) return;
+  running_ = false;
+  bool done = false;
+  auto stopping = relay_->shut_down();
+  net::asio::co_spawn(world_.io, std::move(stopping), [&](const std::exception_ptr& e, bool) {
+    if (e) std::rethrow_exception(e);
+    done = true;
+  });
+  world_.io.restart();
+  world_.io.poll();
+  relay_->hurry();
+  world_.run_until([&] { return done; }, 1min);
+  // Jobs of the disk that nobody waits for any more refer to the store.
+  world_.run_until([] { return false; }, 10s);
+  if (!done) throw std::runtime_error("the relay did not stop");
+}
+
 namespace {
 
 // The number of complete replies in the text: lines whose fourth character is a space.

@@ -35,6 +35,8 @@ class simulated_relay {
   /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off.
   /// Does nothing when not running.
   bool shut_down(duration limit);
+  /// Ends everything at once, as a second signal does; for power cuts, with the disk off.
+  void kill();
 
  private:
   sim_world& world_;

@@ -1,10 +1,14 @@
 // The real resolver against a real DNS server: sockets of 127.0.0.1, both in one io_context.
 #include "dns/cares_resolver.hpp"
 
+#include <unistd.h>
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "base/error.hpp"
 #include "dns_responder.hpp"
@@ -287,4 +291,31 @@ TEST_CASE("c-ares: an io_context that goes away with a question under way", "[dn
                       [](std::exception_ptr, result<answer<mx_record>>) {});
   w.io.run_one_for(1s);
   CHECK(w.dns != nullptr);  // world destroys the resolver, then the server, then the io_context
+}
+
+TEST_CASE("c-ares: the servers of the system are read again when its file changes", "[dns]") {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("relais-dns-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  const auto file = folder / "resolv.conf";
+  net::asio::io_context io{1};
+  dns_responder server(io);
+  server.answer("a d.test",
+                message_builder("d.test", record_type::a).address("d.test", "192.0.2.1"));
+  resolver_options options;
+  options.system_file = file.string();
+  options.system_port = server.address().port;
+  options.attempts = 1;
+  std::ofstream(file) << "nameserver 127.0.0.2\n";  // nobody listens: refused at once
+  cares_resolver dns(io.get_executor(), options);
+  const auto ask = [&] { return run_task(io, dns.addresses("d.test", resolver::family::v4)); };
+  CHECK(ask().error() == errc::dns_temporary);
+  CHECK(server.asked.empty());
+  std::ofstream(file) << "# the network is up\nnameserver 127.0.0.1\n";
+  CHECK(ask().has_value());
+  CHECK(ask().has_value());
+  // Without the file c-ares asks 127.0.0.1, too; what matters is that nothing breaks.
+  std::filesystem::remove_all(folder);
+  CHECK(ask().has_value());
+  CHECK(server.asked.size() == 3);
 }

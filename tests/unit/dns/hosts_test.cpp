@@ -307,6 +307,9 @@ TEST_CASE("limits of look-ups and of hosts", "[dns]") {
   w.options.maximum_hosts = 1;
   CHECK(text_of(w.mail("d.test")) == "2:mx2.test[192.0.2.2]");
   CHECK(w.dns.asked.size() == 1 + 2 * 2);
+  // The one host that was looked at has no address: the others may have.
+  w.options.maximum_exchanges = 1;
+  CHECK(w.mail("d.test").fault == host_fault::temporary);
 }
 
 TEST_CASE("a family that is switched off is not asked for", "[dns]") {

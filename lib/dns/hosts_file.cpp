@@ -1,0 +1,85 @@
+#include "dns/hosts_file.hpp"
+
+#include <fstream>
+#include <iterator>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace relais::dns {
+namespace {
+
+// Far above any real one; what is behind is not read.
+constexpr std::streamsize largest_file = 1 << 20;
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
+
+std::string_view take_word(std::string_view& line) {
+  while (!line.empty() && is_blank(line.front())) line.remove_prefix(1);
+  std::size_t n = 0;
+  while (n < line.size() && !is_blank(line[n])) ++n;
+  const auto word = line.substr(0, n);
+  line.remove_prefix(n);
+  return word;
+}
+
+}  // namespace
+
+hosts_file_resolver::hosts_file_resolver(resolver& source, std::string file)
+    : source_(source), file_(std::move(file)) {}
+
+net::task<result<answer<mx_record>>> hosts_file_resolver::mx(std::string name) {
+  co_return co_await source_.mx(std::move(name));
+}
+
+net::task<result<answer<ip_address>>> hosts_file_resolver::addresses(std::string name,
+                                                                     family which) {
+  refresh();
+  auto wanted = to_lower(name);
+  if (wanted.ends_with('.')) wanted.pop_back();
+  answer<ip_address> found;
+  const auto [first, last] = known_.equal_range(wanted);
+  for (auto at = first; at != last; ++at) {
+    if (at->second.is_v6() == (which == family::v6)) found.records.push_back(at->second);
+  }
+  found.canonical_name = wanted;
+  if (!found.records.empty()) co_return found;
+  // A name that the file knows in the other family only is not asked for elsewhere.
+  if (first != last) co_return errc::no_data;
+  co_return co_await source_.addresses(std::move(name), which);
+}
+
+void hosts_file_resolver::refresh() {
+  struct stat now{};
+  ::stat(file_.c_str(), &now);
+  const bool same = !known_.empty() && now.st_ino == seen_.st_ino && now.st_dev == seen_.st_dev &&
+                    now.st_size == seen_.st_size && now.st_mtim.tv_sec == seen_.st_mtim.tv_sec &&
+                    now.st_mtim.tv_nsec == seen_.st_mtim.tv_nsec;
+  if (same) return;
+  seen_ = now;
+  std::ifstream file(file_, std::ios::binary);
+  std::string text(static_cast<std::size_t>(largest_file), '\0');
+  file.read(text.data(), largest_file);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  known_.clear();
+  parse(text);
+  if (!known_.contains("localhost")) {
+    known_.emplace("localhost", *ip_address::parse("127.0.0.1"));
+    known_.emplace("localhost", *ip_address::parse("::1"));
+  }
+}
+
+void hosts_file_resolver::parse(const std::string& text) {
+  for (auto line : split(text, '\n')) {
+    line = line.substr(0, line.find('#'));
+    const auto address = ip_address::parse(take_word(line));
+    if (!address) continue;
+    for (auto name = take_word(line); !name.empty(); name = take_word(line)) {
+      known_.emplace(to_lower(name), *address);
+    }
+  }
+}
+
+}  // namespace relais::dns

@@ -1,0 +1,34 @@
+// The hosts file (/etc/hosts) in front of another resolver, for addresses only: containers name
+// their neighbours there, and LANs without DNS their smarthost. MX questions pass through.
+// "localhost" is always loopback (RFC 6761 6.3). The file is read anew when it has changed.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <map>
+#include <string>
+
+#include "dns/resolver.hpp"
+
+namespace relais::dns {
+
+class hosts_file_resolver final : public resolver {
+ public:
+  /// `source` outlives this object. A file that is missing or unreadable counts as empty.
+  hosts_file_resolver(resolver& source, std::string file);
+
+  net::task<result<answer<mx_record>>> mx(std::string name) override;
+  net::task<result<answer<ip_address>>> addresses(std::string name, family which) override;
+  std::uint32_t negative_ttl() const override { return source_.negative_ttl(); }
+
+ private:
+  void refresh();
+  void parse(const std::string& text);
+
+  resolver& source_;
+  std::string file_;
+  struct stat seen_{};
+  std::multimap<std::string, ip_address> known_;  // by lower-case name
+};
+
+}  // namespace relais::dns
