@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "http/server.hpp"
-#include "support/sim_world.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
@@ -11,10 +11,6 @@ using namespace std::chrono_literals;
 
 const ip_address server_address = *ip_address::parse("192.0.2.1");
 const endpoint at{server_address, 9025};
-
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
 
 net::task<void> ask(sim_world& world, std::string octets, bool in_pieces, std::string& heard,
                     bool& over) {
@@ -66,7 +62,7 @@ TEST_CASE("probes are answered however their octets arrive") {
     http::server server(runtime, std::move(world.node(server_address).listen(at, false)).value(),
                         [] { return http::relay_state{false, "because"}; });
     server.start();
-    net::task_group clients(runtime, escaped);
+    net::task_group clients(runtime, task_escaped);
     std::string heard;
     bool over = false;
     clients.spawn("client", ask(world, r.input, in_pieces, heard, over));

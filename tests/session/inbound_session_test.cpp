@@ -3,41 +3,22 @@
 // at every write.
 #include <catch2/catch.hpp>
 
-#include "support/simulated_relay.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
 
 using namespace std::chrono_literals;
 
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
-
 const std::string whole_session =
     "EHLO client.test\r\nMAIL FROM:<me@here.test>\r\nRCPT TO:<you@far.test>\r\nDATA\r\n"
     "Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n";
 
-struct scene {
-  explicit scene(std::uint64_t seed) : world(seed) {
-    dns.add_mx("far.test", 10, "mx.far.test");
-    dns.add_address("mx.far.test", remote_address.text());
+struct scene : relay_scene {
+  explicit scene(std::uint64_t seed) : relay_scene(seed) {
     relay.settings.retry.intervals = {10min};
+    remote_comes_up();
   }
-  // Everything that runs must have ended before what it refers to goes.
-  ~scene() {
-    relay.shut_down(1h);
-    remote.stop();
-    clients.stop();
-    world.run_until([&] { return remote.is_idle() && clients.size() == 0; }, 1min);
-  }
-  ip_address remote_address = *ip_address::parse("198.51.100.25");
-  sim_world world;
-  sim_disk disk;
-  fake_resolver dns;
-  scripted_mta remote{world.runtime(remote_address), endpoint{remote_address, 25}, "mx.far.test"};
-  simulated_relay relay{world, disk, dns};
-  net::task_group clients{world.runtime(simulated_relay::client_address), escaped};
 };
 
 // Sends all octets at once (as a pipelining client), closes at the end of them, keeps what comes
@@ -72,7 +53,7 @@ TEST_CASE(
     s.world.run_until([] { return false; }, 1h);
     INFO("cut at " << cut << '\n' << s.relay.log.text());
     CHECK(over);
-    CHECK(s.remote.taken.size() == (cut >= end_of_data ? 1u : 0u));
+    CHECK(s.remote->taken.size() == (cut >= end_of_data ? 1u : 0u));
     CHECK(s.disk.list("messages")->empty());
   }
 }
@@ -96,9 +77,9 @@ TEST_CASE(
     accepted_once = accepted_once || accepted;
     refused_once = refused_once || !accepted;
     // Failing after the acceptance may repeat a delivery (a lost mark), never lose one.
-    if (accepted) CHECK(s.remote.taken.size() >= 1);
+    if (accepted) CHECK(s.remote->taken.size() >= 1);
     if (!accepted) {
-      CHECK(s.remote.taken.empty());
+      CHECK(s.remote->taken.empty());
       CHECK((replies.find("\n451 4.3.0 ") != std::string::npos ||
              replies.find("\n452 4.3.1 ") != std::string::npos));
     }
@@ -201,7 +182,7 @@ TEST_CASE("an idle client is told 421 when its time is over, and so is one at a 
 TEST_CASE(
     "a transaction under way at a shutdown may finish, and its message survives the restart") {
   scene s(11);
-  s.remote.answers = {smtp::reply_id::queue_write_failed};
+  s.remote->answers = {smtp::reply_id::queue_write_failed};
   s.relay.start();
   client_session client;
   client.lines = {"EHLO c.test\r\n", "MAIL FROM:<me@c.test>\r\n", "RCPT TO:<you@far.test>\r\n",
@@ -212,10 +193,10 @@ TEST_CASE(
   s.world.run_until([&] { return client.over; }, 1min);
   INFO(client.replies << s.relay.log.text());
   CHECK(client.replies.find("250 2.0.0 Ok: queued as") != std::string::npos);
-  s.remote.answers.clear();
+  s.remote->answers.clear();
   s.relay.start();
-  s.world.run_until([&] { return !s.remote.taken.empty(); }, 24h);
-  CHECK(s.remote.taken.size() == 1);
+  s.world.run_until([&] { return !s.remote->taken.empty(); }, 24h);
+  CHECK(s.remote->taken.size() == 1);
 }
 
 }  // namespace

@@ -2,46 +2,23 @@
 // recipient named twice, a next hop that comes back.
 #include <catch2/catch.hpp>
 
-#include "support/simulated_relay.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
 
 using namespace std::chrono_literals;
 
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
-
-struct scene {
-  explicit scene(std::uint64_t seed) : world(seed) {
-    dns.add_mx("far.test", 10, "mx.far.test");
-    dns.add_address("mx.far.test", remote_address.text());
+struct scene : relay_scene {
+  explicit scene(std::uint64_t seed) : relay_scene(seed) {
     dns.add_mx("c.test", 10, "mx.far.test");
     relay.settings.retry.intervals = {10min};
-  }
-  ~scene() {
-    relay.shut_down(1h);
-    if (remote) remote->stop();
-    clients.stop();
-    world.run_until([&] { return (!remote || remote->is_idle()) && clients.size() == 0; }, 1min);
-  }
-  void remote_comes_up() {
-    const endpoint at{remote_address, 25};
-    remote = std::make_unique<scripted_mta>(world.runtime(remote_address), at, "mx.far.test");
   }
   void send(client_session& client) {
     run_client(world, clients, endpoint{simulated_relay::address, 25}, client);
     world.run_until([&] { return client.over; }, 1min);
     REQUIRE(client.over);
   }
-  ip_address remote_address = *ip_address::parse("198.51.100.25");
-  sim_world world;
-  sim_disk disk;
-  fake_resolver dns;
-  std::unique_ptr<scripted_mta> remote;
-  simulated_relay relay{world, disk, dns};
-  net::task_group clients{world.runtime(simulated_relay::client_address), escaped};
 };
 
 client_session one_message(const std::string& body, const std::string& extra_recipient = {}) {

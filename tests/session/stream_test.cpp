@@ -9,7 +9,9 @@
 #include "base/error.hpp"
 #include "net/socket_transport.hpp"
 #include "net/task_group.hpp"
+#include "support/relay_scene.hpp"
 #include "support/run_task.hpp"
+#include "support/system_world.hpp"
 #include "support/test_certificate.hpp"
 #include "tls/client_context.hpp"
 
@@ -19,26 +21,15 @@ namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
-
-struct pair_of_streams {
+struct pair_of_streams : system_world {
   pair_of_streams() {
     asio::local::stream_protocol::socket a(io), b(io);
     asio::local::connect_pair(a, b);
     client = std::make_unique<net::stream>(net::make_socket_transport(std::move(a)), world);
     server = std::make_unique<net::stream>(net::make_socket_transport(std::move(b)), world);
   }
-  asio::io_context io;
-  system_clocks time;
-  seeded_random random{1};
-  std::unique_ptr<net::alarms> alarms = net::make_system_alarms(io.get_executor());
-  std::unique_ptr<net::network> network =
-      net::make_system_network(io.get_executor(), *alarms, time);
-  net::runtime world{io.get_executor(), time, random, *alarms, *network};
   std::unique_ptr<net::stream> client, server;
-  net::task_group group{world, escaped};
+  net::task_group group{world, task_escaped};
 };
 
 net::task<std::string> read_all(net::stream& s, std::size_t octets) {

@@ -8,22 +8,13 @@
 #include "net/socket_transport.hpp"
 #include "net/task_group.hpp"
 #include "support/run_task.hpp"
+#include "support/system_world.hpp"
 
 namespace relais::testing {
 namespace {
 
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
-
-struct system_world {
-  asio::io_context io;
-  system_clocks time;
-  seeded_random random{1};
-  std::unique_ptr<net::alarms> alarms = net::make_system_alarms(io.get_executor());
-  std::unique_ptr<net::network> network =
-      net::make_system_network(io.get_executor(), *alarms, time);
-  net::runtime world{io.get_executor(), time, random, *alarms, *network};
-};
 
 net::task<void> accept_one(net::acceptor& from, error_code& failure, endpoint& remote) {
   const auto got = co_await from.accept();

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "support/simulated_relay.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
@@ -21,18 +21,20 @@ struct trouble {
   bool power_cuts = false;
 };
 
-struct scene {
-  scene(std::uint64_t seed, const trouble& t) : how(t), world(seed) {
+// Clients fail, too.
+void shrug(const std::string&, const std::string&) {}
+
+struct scene : relay_scene {
+  scene(std::uint64_t seed, const trouble& t) : relay_scene(seed, shrug), how(t) {
     world.slowest_packet = 20ms;
-    dns.add_mx("far.test", 10, "mx.far.test");
-    dns.add_address("mx.far.test", remote_address.text());
     dns.add_mx("here.test", 10, "mx.far.test");
     relay.settings.retry.intervals = {2min, 10min};
     relay.settings.retry.queue_lifetime = 48h;
     relay.settings.delivery.concurrency_per_destination = 1 + seed % 4;
+    remote_comes_up();
     for (int i = 0; i < 10; ++i) {
-      remote.answers.push_back(world.random.below(4) == 0 ? smtp::reply_id::queue_write_failed
-                                                          : smtp::reply_id::queued);
+      remote->answers.push_back(world.random.below(4) == 0 ? smtp::reply_id::queue_write_failed
+                                                           : smtp::reply_id::queued);
     }
     disk.on_operation([this](disk_operation, std::string_view) -> std::optional<errc> {
       const auto n = how.disk_error_one_in;
@@ -40,28 +42,15 @@ struct scene {
       return world.random.below(2) == 0 ? errc::io_error : errc::no_space;
     });
   }
-  ~scene() {
-    calm_down();
-    relay.shut_down(3h);
-    remote.stop();
-    clients.stop();
-    world.run_until([&] { return remote.is_idle() && clients.size() == 0; }, 3h);
-  }
+  ~scene() { calm_down(); }
   void calm_down() {
     quiet = true;
     world.reset_one_in = 0;
+    disk.on_operation({});
   }
 
   trouble how;
   bool quiet = true;  // no disk errors
-  ip_address remote_address = *ip_address::parse("198.51.100.25");
-  sim_world world;
-  sim_disk disk;
-  fake_resolver dns;
-  scripted_mta remote{world.runtime(remote_address), endpoint{remote_address, 25}, "mx.far.test"};
-  simulated_relay relay{world, disk, dns};
-  net::task_group clients{world.runtime(simulated_relay::client_address),
-                          [](const std::string&, const std::string&) {}};
   std::set<int> accepted;
   int finished = 0;
 };
@@ -97,7 +86,7 @@ net::task<void> submit(scene& s, int number) {
 
 std::size_t times_delivered(const scene& s, const std::string& recipient) {
   std::size_t n = 0;
-  for (const auto& m : s.remote.taken)
+  for (const auto& m : s.remote->taken)
     n += static_cast<std::size_t>(std::ranges::count(m.forward_paths, recipient));
   return n;
 }

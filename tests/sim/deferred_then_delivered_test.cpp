@@ -2,7 +2,7 @@
 // latency, packet cuts, disk latency and retry jitter differ in each.
 #include <catch2/catch.hpp>
 
-#include "support/simulated_relay.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
@@ -12,10 +12,6 @@ using namespace std::chrono_literals;
 const std::string body = "Subject: hours later\r\n\r\n.leading dot\r\n..two\r\nlast line\r\n";
 const std::string stuffed =
     "Subject: hours later\r\n\r\n..leading dot\r\n...two\r\nlast line\r\n.\r\n";
-
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
 
 void run(std::uint64_t seed) {
   sim_world world(seed);
@@ -35,7 +31,7 @@ void run(std::uint64_t seed) {
   relay.settings.retry.intervals = {30min, 2h, 4h};
   relay.start();
 
-  net::task_group clients(world.runtime(simulated_relay::client_address), escaped);
+  net::task_group clients(world.runtime(simulated_relay::client_address), task_escaped);
   client_session client;
   client.lines = {"EHLO client.test\r\n",
                   "MAIL FROM:<me@here.test>\r\n",

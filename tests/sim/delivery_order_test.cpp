@@ -2,28 +2,15 @@
 // else, and nothing is tried in a tight loop.
 #include <catch2/catch.hpp>
 
-#include "support/simulated_relay.hpp"
+#include "support/relay_scene.hpp"
 
 namespace relais::testing {
 namespace {
 
 using namespace std::chrono_literals;
 
-[[noreturn]] void escaped(const std::string& label, const std::string& what) {
-  throw std::runtime_error(label + ": " + what);
-}
-
-struct scene {
-  explicit scene(std::uint64_t seed) : world(seed) {
-    dns.add_mx("far.test", 10, "mx.far.test");
-    dns.add_address("mx.far.test", remote_address.text());
-  }
-  ~scene() {
-    relay.shut_down(1h);
-    remote.stop();
-    clients.stop();
-    world.run_until([&] { return remote.is_idle() && clients.size() == 0; }, 1h);
-  }
+struct scene : relay_scene {
+  explicit scene(std::uint64_t seed) : relay_scene(seed) { remote_comes_up(); }
   /// A client that sends one message to each of `recipients`, in one session.
   client_session& submit(const std::string& sender, const std::vector<std::string>& recipients) {
     auto& client = sessions.emplace_back();
@@ -39,13 +26,6 @@ struct scene {
     world.run_until([&] { return client.over; }, 10min);
     return client;
   }
-  ip_address remote_address = *ip_address::parse("198.51.100.25");
-  sim_world world;
-  sim_disk disk;
-  fake_resolver dns;
-  scripted_mta remote{world.runtime(remote_address), endpoint{remote_address, 25}, "mx.far.test"};
-  simulated_relay relay{world, disk, dns};
-  net::task_group clients{world.runtime(simulated_relay::client_address), escaped};
   std::deque<client_session> sessions;
 };
 
@@ -65,7 +45,7 @@ TEST_CASE("many impossible destinations that wait in line for a connection are e
   s.relay.settings.delivery.concurrency = 1;
   s.relay.settings.limits.messages_per_connection = 10'000;
   s.relay.settings.client_timeout.greeting = 1h;
-  s.remote.silent = 1;
+  s.remote->silent = 1;
   s.relay.start();
   s.submit("me@here.test", {"you@far.test"});
   std::vector<std::string> impossible;
@@ -73,18 +53,18 @@ TEST_CASE("many impossible destinations that wait in line for a connection are e
   for (int i = 0; i < 4; ++i) s.submit("", impossible);
   s.world.run_until([] { return false; }, 2h);
   CHECK(s.relay.log.count("no report about a report") == 1000);
-  CHECK(s.remote.taken.size() == 1);
+  CHECK(s.remote->taken.size() == 1);
 }
 
 TEST_CASE("a message does not wait for another one whose session hangs") {
   scene s(3);
-  s.remote.silent = 1;
+  s.remote->silent = 1;
   s.relay.start();
   s.submit("me@here.test", {"first@far.test"});
-  const bool tried = s.world.run_until([&] { return s.remote.silent == 0; }, 1min);
+  const bool tried = s.world.run_until([&] { return s.remote->silent == 0; }, 1min);
   REQUIRE(tried);
   s.submit("me@here.test", {"second@far.test"});
-  const bool delivered = s.world.run_until([&] { return s.remote.taken.size() == 1; }, 30s);
+  const bool delivered = s.world.run_until([&] { return s.remote->taken.size() == 1; }, 30s);
   INFO(s.relay.log.text());
   CHECK(delivered);
 }
@@ -92,8 +72,8 @@ TEST_CASE("a message does not wait for another one whose session hangs") {
 TEST_CASE("a server that sends the next message to another connection gets it there at once") {
   scene s(4);
   s.relay.settings.delivery.concurrency_per_destination = 1;
-  s.remote.messages_per_connection = 2;
-  s.remote.silent = 1;
+  s.remote->messages_per_connection = 2;
+  s.remote->silent = 1;
   s.relay.settings.client_timeout.greeting = 20s;
   s.relay.settings.retry.intervals = {1h};
   s.relay.settings.retry.jitter = 0;
@@ -101,9 +81,9 @@ TEST_CASE("a server that sends the next message to another connection gets it th
   // The silent connection lets the messages gather; they are deferred together, for an hour.
   std::vector<std::string> seven(7, "you@far.test");
   s.submit("me@here.test", seven);
-  s.world.run_until([&] { return s.remote.taken.size() == 7; }, 70min);
+  s.world.run_until([&] { return s.remote->taken.size() == 7; }, 70min);
   INFO(s.relay.log.text());
-  CHECK(s.remote.taken.size() == 7);
+  CHECK(s.remote->taken.size() == 7);
   CHECK(s.relay.log.count("said: 421") == 0);
 }
 
@@ -112,7 +92,7 @@ TEST_CASE("while no report can be stored, a message that is too old is not tried
   scene s(5);
   s.relay.settings.retry.intervals = {30min};
   s.relay.settings.retry.queue_lifetime = 2h;
-  s.remote.stop();
+  s.remote->stop();
   s.relay.start();
   s.submit("me@here.test", {"you@far.test"});
   s.world.run_until([] { return false; }, 1h);
