@@ -207,6 +207,11 @@ exit_code run(config::settings settings) {
   }
   first.io.run();
   for (auto& t : threads) t.join();
+  // From here on a late second signal would meet the default action instead of our handler.
+  sigset_t late;
+  sigemptyset(&late);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&late, number);
+  pthread_sigmask(SIG_BLOCK, &late, nullptr);
   // Their last jobs end before the spool that they work on does.
   committer.reset();
   readers.reset();

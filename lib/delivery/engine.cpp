@@ -184,6 +184,46 @@ session_options engine::options_for(const queue::destination& to) const {
   return options;
 }
 
+namespace {
+
+bool is_delivered(const smtp::recipient_reply& r) {
+  return r.remote && r.remote->is_positive() && r.step == smtp::client_step::content;
+}
+
+bool is_beyond_limit(const smtp::recipient_reply& r) {
+  return r.remote && r.step == smtp::client_step::rcpt &&
+         (r.remote->code() == 452 || r.remote->code() == 552);
+}
+
+// RFC 5321 4.5.3.1.10: recipients beyond the server's limit follow in a transaction of their own,
+// at once. Only where others were delivered, so that every round makes progress.
+std::optional<queue::delivery_job> take_overflow(queue::delivery_job& job,
+                                                 std::vector<smtp::recipient_reply>& results) {
+  if (std::ranges::none_of(results, is_delivered)) return {};
+  queue::delivery_job rest;
+  rest.message = job.message;
+  rest.ready_since = job.ready_since;
+  std::vector<std::size_t> answered;
+  std::vector<smtp::recipient_reply> answers;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (is_beyond_limit(results[i])) {
+      rest.recipients.push_back(job.recipients[i]);
+    } else {
+      answered.push_back(job.recipients[i]);
+      answers.push_back(std::move(results[i]));
+    }
+  }
+  if (rest.recipients.empty()) {
+    results = std::move(answers);
+    return {};
+  }
+  job.recipients = std::move(answered);
+  results = std::move(answers);
+  return rest;
+}
+
+}  // namespace
+
 net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
                                 client_session& session, attempt how) {
   auto content = job.message->content;
@@ -212,7 +252,7 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
   }
   co_await session.send(*job.message->envelope, job.recipients, content->content);
   how.connection_use = session.uses();
-  const auto& results = session.results();
+  auto results = session.results();
   const bool nothing_said = std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
     // 421 to MAIL: "enough messages on this connection, open another".
     if (r.remote) return r.remote->code() == 421 && r.step == smtp::client_step::mail;
@@ -223,6 +263,7 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
     scheduler_.put_back(to, std::move(job));
     co_return false;
   }
+  if (auto rest = take_overflow(job, results)) scheduler_.put_back(to, std::move(*rest));
   std::vector<verdict> verdicts;
   for (const auto& r : results) verdicts.push_back(classify(r, session.host_text()));
   co_await settler_.settle(to, std::move(job), std::move(verdicts), how);

@@ -1,6 +1,7 @@
 // The queue under trouble, in the simulated world: a clock that jumps, memory that is spent, a
 // recipient named twice, a next hop that comes back.
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "support/relay_scene.hpp"
 
@@ -94,6 +95,76 @@ TEST_CASE(
   s.remote_comes_up();
   s.world.run_until([&] { return s.remote->taken.size() == 5; }, 24h);
   CHECK(s.remote->taken.size() == 5);
+}
+
+TEST_CASE("recipients beyond the next hop's limit follow at once in further transactions") {
+  scene s(7);
+  s.remote_comes_up();
+  s.remote->recipients_per_message = 10;
+  s.relay.start();
+  client_session client;
+  client.lines = {"EHLO c.test\r\n", "MAIL FROM:<me@c.test>\r\n"};
+  for (int i = 0; i < 25; ++i) {
+    client.lines.push_back("RCPT TO:<u" + std::to_string(i) + "@far.test>\r\n");
+  }
+  client.lines.insert(client.lines.end(), {"DATA\r\n", "Subject: x\r\n\r\nx\r\n.\r\n", "QUIT\r\n"});
+  s.send(client);
+  s.world.run_until([&] { return s.relay.log.count(": removed") > 0; }, 5min);
+  INFO(s.relay.log.text());
+  REQUIRE(s.remote->taken.size() == 3);
+  std::set<std::string> reached;
+  for (const auto& m : s.remote->taken) {
+    reached.insert(m.forward_paths.begin(), m.forward_paths.end());
+  }
+  CHECK(reached.size() == 25);
+  CHECK(s.relay.log.count("status=sent") == 25);
+  CHECK(s.relay.log.count("status=deferred") == 0);
+}
+
+TEST_CASE("an attempt that a clock ahead of time planned does not wait for years") {
+  scene s(5);
+  s.world.clock.wall_offset = 24h * 365 * 3;
+  s.relay.start();
+  auto client = one_message("Subject: x\r\n\r\nx");
+  s.send(client);
+  s.world.run_until([&] { return s.relay.log.count("status=deferred") > 0; }, 1h);
+  CHECK(s.relay.shut_down(1min));
+  s.world.clock.wall_offset = {};
+  s.remote_comes_up();
+  s.relay.start();
+  s.world.run_until([&] { return !s.remote->taken.empty(); }, 1h);
+  CHECK(s.remote->taken.size() == 1);
+}
+
+// Says one octet, then another, ever so slowly: each within the time limit, never a whole command.
+net::task<void> drip(sim_world& world, bool& closed) {
+  const auto& here = world.runtime(simulated_relay::client_address);
+  const endpoint to{simulated_relay::address, 25};
+  auto connected = co_await here.network.connect(to, 30s);
+  net::stream stream(std::move(*connected), here);
+  for (int i = 0; i < 100; ++i) {
+    if (co_await stream.write("N")) break;
+    co_await net::sleep_for(here, 1min);
+  }
+  std::string buffer(1024, '\0');
+  const auto target = net::asio::buffer(buffer);
+  for (;;) {
+    const auto got = co_await stream.read_some(target);
+    if (!got) break;
+  }
+  closed = true;
+}
+
+TEST_CASE("a client that lets a command drip in is told 421 when the time of one command is over") {
+  scene s(6);
+  s.relay.start();
+  bool closed = false;
+  s.clients.spawn("drip", drip(s.world, closed));
+  s.world.run_until([] { return false; }, 10min);
+  INFO(s.relay.log.text());
+  CHECK(s.relay.log.count("timeout after CONNECT") == 1);
+  s.world.run_until([&] { return closed; }, 3h);
+  CHECK(closed);
 }
 
 }  // namespace

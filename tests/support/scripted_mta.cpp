@@ -72,6 +72,10 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
                            : reply_id::sender_ok);
         break;
       case server_event_kind::rcpt:
+        if (message.forward_paths.size() >= recipients_per_message) {
+          protocol.reply(reply_id::too_many_recipients);
+          break;
+        }
         message.forward_paths.push_back(e.address->text());
         protocol.reply(reply_id::recipient_ok);
         break;

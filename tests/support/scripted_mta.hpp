@@ -30,7 +30,8 @@ class scripted_mta {
   std::size_t silent = 0;
   /// Behind so many messages, MAIL is answered 421; 0: no limit.
   unsigned messages_per_connection = 0;
-  std::size_t connections = 0;  ///< so far
+  std::size_t connections = 0;                ///< so far
+  std::size_t recipients_per_message = 1000;  ///< beyond: 452
   std::vector<received> taken;
   std::vector<steady_time> attempts;  ///< ends of data, whatever was answered
 
