@@ -12,6 +12,11 @@ namespace {
 // Far above any real one; what is behind is not read.
 constexpr std::streamsize largest_file = 1 << 20;
 
+std::string key_of(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return to_lower(name);
+}
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
 }
@@ -31,14 +36,20 @@ hosts_file_resolver::hosts_file_resolver(resolver& source, std::string file)
     : source_(source), file_(std::move(file)) {}
 
 net::task<result<answer<mx_record>>> hosts_file_resolver::mx(std::string name) {
-  co_return co_await source_.mx(std::move(name));
+  auto said = co_await source_.mx(name);
+  if (!said && knows(name)) co_return errc::no_data;
+  co_return said;
+}
+
+bool hosts_file_resolver::knows(const std::string& name) {
+  refresh();
+  return known_.contains(key_of(name));
 }
 
 net::task<result<answer<ip_address>>> hosts_file_resolver::addresses(std::string name,
                                                                      family which) {
   refresh();
-  auto wanted = to_lower(name);
-  if (wanted.ends_with('.')) wanted.pop_back();
+  const auto wanted = key_of(name);
   answer<ip_address> found;
   const auto [first, last] = known_.equal_range(wanted);
   for (auto at = first; at != last; ++at) {

@@ -1,6 +1,8 @@
-// The hosts file (/etc/hosts) in front of another resolver, for addresses only: containers name
-// their neighbours there, and LANs without DNS their smarthost. MX questions pass through.
-// "localhost" is always loopback (RFC 6761 6.3). The file is read anew when it has changed.
+// The hosts file (/etc/hosts) in front of another resolver: containers name their neighbours there, and
+// LANs without DNS their smarthost. Addresses of a name in the file come from the file. MX questions go
+// to DNS; where that has no answer, a name of the file is a name without MX records, so its address is
+// its mail host. "localhost" is always loopback (RFC 6761 6.3). The file is read anew when it has
+// changed.
 #pragma once
 
 #include <sys/stat.h>
@@ -22,6 +24,7 @@ class hosts_file_resolver final : public resolver {
   std::uint32_t negative_ttl() const override { return source_.negative_ttl(); }
 
  private:
+  bool knows(const std::string& name);
   void refresh();
   void parse(const std::string& text);
 

@@ -62,6 +62,33 @@ TEST_CASE("names of the hosts file need no DNS, all others do") {
   CHECK(addresses(r, "name") == make_error_code(errc::not_found).message());
 }
 
+net::task<void> ask_mx(dns::resolver& r, std::string name, std::string& heard) {
+  const auto found = co_await r.mx(std::move(name));
+  heard = found ? found->records.front().exchange : found.error().message();
+}
+
+TEST_CASE(
+    "a name of the hosts file that DNS does not know has no MX records, but may be a mail host") {
+  const hosts_file file;
+  file.write("192.0.2.7 mailhog example.org\n");
+  fake_resolver source;
+  source.add_mx("example.org", 10, "mx.example.org");
+  source.fail("broken.example", dns_failure::servfail);
+  dns::hosts_file_resolver r(source, file.path);
+  boost::asio::io_context io;
+  std::string heard;
+  run_task(io, ask_mx(r, "mailhog", heard));
+  CHECK(heard == make_error_code(errc::no_data).message());
+  run_task(io, ask_mx(r, "localhost", heard));
+  CHECK(heard == make_error_code(errc::no_data).message());
+  run_task(io, ask_mx(r, "example.org", heard));
+  CHECK(heard == "mx.example.org");
+  run_task(io, ask_mx(r, "unknown.example", heard));
+  CHECK(heard == make_error_code(errc::not_found).message());
+  run_task(io, ask_mx(r, "broken.example", heard));
+  CHECK(heard == make_error_code(errc::dns_temporary).message());
+}
+
 TEST_CASE("a changed hosts file is read anew, a missing one is empty") {
   fake_resolver source;
   const hosts_file file;
