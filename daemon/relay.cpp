@@ -199,7 +199,7 @@ void relay::start() {
   if (http_) http_->start();
 }
 
-void relay::hurry() noexcept {
+void relay::hurry() {
   hurried_ = true;
   end_sessions();
 }

@@ -50,7 +50,7 @@ class relay {
   /// spool. False: hurry() cut it short.
   net::task<bool> shut_down();
   /// A second signal: nothing is waited for any more. On the first worker.
-  void hurry() noexcept;
+  void hurry();
 
  private:
   struct worker_parts;

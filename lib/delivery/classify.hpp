@@ -35,8 +35,8 @@ struct verdict {
   bool may_be_delivered = false;  ///< lost behind the final dot: trying at once risks a duplicate
 
   verdict() = default;
-  verdict(outcome what_, blame whom_, std::string status_, std::string reason_)
-      : what(what_), whom(whom_), status(std::move(status_)), reason(std::move(reason_)) {}
+  verdict(outcome outcome_is, blame to_blame, std::string status_code, std::string why)
+      : what(outcome_is), whom(to_blame), status(std::move(status_code)), reason(std::move(why)) {}
 };
 
 /// One recipient behind a transaction. `host_text` names the peer, "mx.d[192.0.2.9]".

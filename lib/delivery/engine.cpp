@@ -265,6 +265,7 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
   }
   if (auto rest = take_overflow(job, results)) scheduler_.put_back(to, std::move(*rest));
   std::vector<verdict> verdicts;
+  verdicts.reserve(results.size());
   for (const auto& r : results) verdicts.push_back(classify(r, session.host_text()));
   co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
   co_return session.is_usable();
