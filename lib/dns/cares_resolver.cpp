@@ -1,7 +1,5 @@
 #include "dns/cares_resolver.hpp"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <boost/system/system_error.hpp>
 
@@ -90,18 +88,6 @@ net::task<result<answer<ip_address>>> addresses_of(shared_channel channel, std::
 }
 
 }  // namespace
-
-cares_resolver::file_stamp cares_resolver::stamp_of(const std::string& file) noexcept {
-  struct stat status{};
-  if (::stat(file.c_str(), &status) != 0) return {};
-  file_stamp stamp;
-  stamp.device = status.st_dev;
-  stamp.inode = status.st_ino;
-  stamp.size = status.st_size;
-  stamp.seconds = status.st_mtim.tv_sec;
-  stamp.nanoseconds = status.st_mtim.tv_nsec;
-  return stamp;
-}
 
 cares_resolver::cares_resolver(asio::any_io_executor executor, const resolver_options& options)
     : executor_(std::move(executor)),

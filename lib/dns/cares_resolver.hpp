@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/ip.hpp"
+#include "dns/file_stamp.hpp"
 #include "dns/resolver.hpp"
 
 namespace relais::dns {
@@ -42,13 +43,6 @@ class cares_resolver final : public resolver {
   std::uint32_t negative_ttl() const override;
 
  private:
-  /// Of the system's file, to see that it has changed; all zero: there is none.
-  struct file_stamp {
-    std::uint64_t device = 0, inode = 0;
-    std::int64_t size = 0, seconds = 0, nanoseconds = 0;
-    friend bool operator==(const file_stamp&, const file_stamp&) = default;
-  };
-  static file_stamp stamp_of(const std::string& file) noexcept;
   /// The channel for a new question.
   const std::shared_ptr<cares_channel>& current();
 

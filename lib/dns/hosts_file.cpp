@@ -63,12 +63,8 @@ net::task<result<answer<ip_address>>> hosts_file_resolver::addresses(std::string
 }
 
 void hosts_file_resolver::refresh() {
-  struct stat now{};
-  ::stat(file_.c_str(), &now);
-  const bool same = !known_.empty() && now.st_ino == seen_.st_ino && now.st_dev == seen_.st_dev &&
-                    now.st_size == seen_.st_size && now.st_mtim.tv_sec == seen_.st_mtim.tv_sec &&
-                    now.st_mtim.tv_nsec == seen_.st_mtim.tv_nsec;
-  if (same) return;
+  const auto now = stamp_of(file_);
+  if (!known_.empty() && now == seen_) return;
   seen_ = now;
   std::ifstream file(file_, std::ios::binary);
   std::string text(static_cast<std::size_t>(largest_file), '\0');

@@ -1,15 +1,14 @@
-// The hosts file (/etc/hosts) in front of another resolver: containers name their neighbours there, and
-// LANs without DNS their smarthost. Addresses of a name in the file come from the file. MX questions go
-// to DNS; where that has no answer, a name of the file is a name without MX records, so its address is
-// its mail host. "localhost" is always loopback (RFC 6761 6.3). The file is read anew when it has
-// changed.
+// The hosts file (/etc/hosts) in front of another resolver: containers name their neighbours there,
+// and LANs without DNS their smarthost. Addresses of a name in the file come from the file. MX
+// questions go to DNS; where that has no answer, a name of the file is a name without MX records,
+// so its address is its mail host. "localhost" is always loopback (RFC 6761 6.3). The file is read
+// anew when it has changed.
 #pragma once
-
-#include <sys/stat.h>
 
 #include <map>
 #include <string>
 
+#include "dns/file_stamp.hpp"
 #include "dns/resolver.hpp"
 
 namespace relais::dns {
@@ -30,7 +29,7 @@ class hosts_file_resolver final : public resolver {
 
   resolver& source_;
   std::string file_;
-  struct stat seen_{};
+  file_stamp seen_;
   std::multimap<std::string, ip_address> known_;  // by lower-case name
 };
 

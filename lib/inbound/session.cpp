@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.hpp"
-#include "message/header_scan.hpp"
 #include "message/trace.hpp"
 
 namespace relais::inbound {
@@ -203,9 +202,8 @@ void session::on_content(std::string_view octets) {
   t.content.append(octets);
 }
 
-std::optional<reply_id> session::fault_of_content() const {
+std::optional<reply_id> session::fault_of(const message::header_summary& header) const {
   if (transaction_.memory_spent) return reply_id::no_storage;
-  const auto header = message::scan_header(transaction_.content);
   const auto& limits = context_.settings.limits;
   if (header.length > limits.header_size.bytes) return reply_id::header_too_large;
   // Our own Received is not a hop that the message has made already.
@@ -215,7 +213,8 @@ std::optional<reply_id> session::fault_of_content() const {
 
 net::task<void> session::accept_content(std::optional<reply_id> fault) {
   buffer_ = std::string();
-  if (!fault) fault = fault_of_content();
+  const auto header = message::scan_header(transaction_.content);
+  if (!fault) fault = fault_of(header);
   if (fault) {
     reject("END-OF-MESSAGE", *fault, {}, nullptr);
     transaction_ = transaction{};
@@ -223,7 +222,6 @@ net::task<void> session::accept_content(std::optional<reply_id> fault) {
   }
   auto t = std::move(transaction_);
   transaction_ = transaction{};
-  const auto summary = message::scan_header(t.content);
   const auto made = std::make_shared<spool::message>();
   made->id = t.id;
   made->arrival = t.arrival;
@@ -246,7 +244,7 @@ net::task<void> session::accept_content(std::optional<reply_id> fault) {
   done.id = made->id;
   done.client_name = unverified_name;
   done.client = client_;
-  done.message_id = summary.message_id;
+  done.message_id = header.message_id;
   done.reverse_path = sender;
   done.size = made->content.size();
   done.recipients = made->envelope.forward_paths.size();

@@ -10,6 +10,7 @@
 
 #include "base/event.hpp"
 #include "config/settings.hpp"
+#include "message/header_scan.hpp"
 #include "net/stream.hpp"
 #include "policy/relay_access.hpp"
 #include "queue/queued_message.hpp"
@@ -59,7 +60,7 @@ class session {
   void on_rcpt(const smtp::server_event& e);
   void on_data();
   void on_content(std::string_view octets);
-  std::optional<smtp::reply_id> fault_of_content() const;
+  std::optional<smtp::reply_id> fault_of(const message::header_summary& header) const;
   void reject(std::string_view command, smtp::reply_id id, std::string_view argument,
               const smtp::path* forward_path);
   void lost(const char* how);
