@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <future>
 #include <optional>
 #include <thread>
 
@@ -58,6 +59,16 @@ std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
 startup_error cannot_listen(const endpoint& at, const error_code& why) {
   return {exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(), why.message())};
 }
+
+/// Until everything that waits for the runner is done.
+void wait_for(spool::runner& busy) {
+  std::promise<void> done;
+  busy.run([&] { done.set_value(); });
+  done.get_future().wait();
+}
+
+// Reads and large writes at a time; more would not make a disk faster.
+constexpr std::size_t reader_threads = 4;
 
 using bound = std::pair<std::size_t, std::unique_ptr<net::acceptor>>;
 
@@ -169,7 +180,8 @@ exit_code run(config::settings settings) {
   drop_privileges(settings.user);
   const auto disk = open_spool_disk(settings.spool.directory);
   auto committer = spool::make_thread_runner();
-  auto readers = spool::make_thread_runner();
+  auto readers = spool::make_thread_runner(reader_threads);
+  auto maintenance = spool::make_thread_runner();
   const auto source = make_resolver(settings.dns, first.io.get_executor());
   dns::caching_resolver cache(*source, time);
   dns::hosts_file_resolver resolver(cache, "/etc/hosts");
@@ -180,6 +192,7 @@ exit_code run(config::settings settings) {
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
+  surroundings.maintenance = maintenance.get();
   surroundings.events = log.get();
   relay mail(settings, surroundings);
   for (auto& [index, listener] : listeners) {
@@ -213,8 +226,12 @@ exit_code run(config::settings settings) {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&late, number);
   pthread_sigmask(SIG_BLOCK, &late, nullptr);
   // Their last jobs end before the spool that they work on does.
-  committer.reset();
   readers.reset();
+  wait_for(*maintenance);
+  wait_for(*committer);
+  if (!failure) mail.close();
+  maintenance.reset();
+  committer.reset();
   if (failure) std::rethrow_exception(failure);
   log->emit(events::notice{"master", false, "stopped"});
   return clean ? exit_code::ok : exit_code::hard_stop;

@@ -42,6 +42,28 @@ smtp::tls_level level_of(config::tls_choice choice) {
   return smtp::tls_level::verify;
 }
 
+// How many messages of the spool are handed over at once: sessions are served in between.
+constexpr std::size_t hand_over = 1000;
+
+spool::store_options store_options(const config::spool_settings& s, random& randomness,
+                                   std::function<void(const std::string&)> warn) {
+  spool::store_options o;
+  o.segment_size = s.segment_size.bytes;
+  o.spare_segments = static_cast<std::size_t>(s.spare_segments);
+  o.minimum_free_bytes = s.minimum_free.bytes;
+  o.minimum_free_inodes = s.minimum_free_inodes;
+  // A hard floor above the soft one would have no meaning.
+  o.critical_free_bytes = std::min(s.critical_free, s.minimum_free).bytes;
+  o.critical_free_inodes = std::min(s.critical_free_inodes, s.minimum_free_inodes);
+  o.lazy_delay = s.state_delay;
+  o.checkpoint_after = s.checkpoint_after.bytes;
+  o.compaction_slack = s.compaction_slack.bytes;
+  o.compaction_rate = s.compaction_rate.bytes;
+  o.seed = randomness.next();
+  o.warn = std::move(warn);
+  return o;
+}
+
 tls::context client_context(const config::settings& settings) {
   try {
     return tls::make_client_context(settings.delivery.tls_ca_file);
@@ -59,7 +81,8 @@ relay::relay(const config::settings& settings, world surroundings)
       routes_(settings_),
       budget_(settings_.limits.memory.bytes),
       tls_(client_context(settings_)),
-      scheduler_(*world_.workers.front(), routes_) {
+      scheduler_(*world_.workers.front(), routes_),
+      index_changed_(world_.workers.front()->executor) {
   open_spool();
   for (const auto* w : world_.workers) {
     workers_.push_back(std::make_unique<worker_parts>(*w, *store_, *world_.readers));
@@ -67,9 +90,9 @@ relay::relay(const config::settings& settings, world surroundings)
                                      budget_, ids_,      *world_.events, {}};
     const bool owns_queue = w == world_.workers.front();
     context.enqueue = [this, owns_queue](std::shared_ptr<queue::queued_message> message) {
-      if (owns_queue) return scheduler_.add(message);
+      if (owns_queue) return schedule(std::move(message));
       net::asio::post(world_.workers.front()->executor,
-                      [this, m = std::move(message)] { scheduler_.add(m); });
+                      [this, m = std::move(message)] { schedule(m); });
     };
     workers_.back()->server = std::make_unique<inbound::server>(std::move(context), connections_);
   }
@@ -78,55 +101,114 @@ relay::relay(const config::settings& settings, world surroundings)
 relay::~relay() = default;
 
 void relay::open_spool() {
-  spool::store_options options;
-  options.minimum_free_bytes = settings_.spool.minimum_free.bytes;
-  options.minimum_free_inodes = settings_.spool.minimum_free_inodes;
-  spool::recovery_report report;
+  const auto& first = *world_.workers.front();
+  const spool::store_world surroundings{*world_.disk, *world_.committer, *world_.maintenance,
+                                        first.clock};
+  const auto warn = [events = world_.events](const std::string& sentence) {
+    events->emit(events::notice{"spool", true, sentence});
+  };
+  std::string why;
+  auto opened =
+      spool::open_store(surroundings, store_options(settings_.spool, first.random, warn), why);
+  if (!opened) {
+    // A store that opens has written to the disk: nothing else says "writable".
+    const auto error = opened.error();
+    const auto sentence = "the spool " + settings_.spool.directory +
+                          " cannot be opened: " + (why.empty() ? error.message() : why);
+    if (error == errc::corrupt) throw startup_error(exit_code::software, sentence);
+    const bool full_or_failing = error == errc::no_space || error == errc::io_error;
+    throw startup_error(full_or_failing ? exit_code::io_error : exit_code::cannot_create, sentence);
+  }
+  store_ = std::move(opened->store);
+  ids_.raise(opened->highest_id);
+  const auto health = store_->has_room(0);
+  if (health == spool::health::good) return;
+  const auto sentence = "the spool " + settings_.spool.directory +
+                        " cannot take mail: " + make_error_code(errc::no_space).message();
+  // With mail in the queue the relay starts all the same: delivering it is what frees the disk.
+  if (opened->highest_id == queue_id{}) throw startup_error(exit_code::io_error, sentence);
+  world_.events->emit(events::notice{"qmgr", true, sentence + "; what is queued is delivered"});
+}
+
+void relay::enumerate() {
+  const auto executor = world_.workers.front()->executor;
+  std::vector<spool::stored_message> batch;
+  const auto hand = [&] {
+    net::asio::post(executor,
+                    [this, found = std::exchange(batch, {})]() mutable { take(std::move(found)); });
+  };
+  auto report = store_->enumerate([&](spool::stored_message message) {
+    batch.push_back(std::move(message));
+    if (batch.size() >= hand_over) hand();
+  });
+  if (!report) {
+    net::asio::post(executor, [this, why = report.error()] { enumeration_failed(why); });
+    return;
+  }
+  hand();
+  net::asio::post(executor, [this, r = std::move(*report)] { enumerated(r); });
+}
+
+void relay::take(std::vector<spool::stored_message> found) {
   const auto now = world_.workers.front()->clock.wall();
   // The jitter lengthens an interval at most twofold.
   const auto longest_wait = 2 * *std::ranges::max_element(settings_.retry.intervals);
-  const auto found = [this, now, longest_wait](spool::recovered_message message) {
-    ids_.raise(message.id);
-    recovered_.push_back(queue::make_queued(std::move(message), now, longest_wait));
-  };
-  auto opened = spool::open_store(*world_.disk, *world_.committer, options, found, report);
+  for (auto& message : found) {
+    if (message.is_held) {
+      ++held_;
+      continue;
+    }
+    held_back_.push_back(queue::make_queued(std::move(message), now, longest_wait));
+  }
+}
+
+void relay::enumerated(const spool::recovery_report& report) {
   for (const auto& sentence : report.damaged) {
     world_.events->emit(events::notice{"qmgr", true, sentence});
   }
-  if (!opened) {
-    const auto why = report.damaged.empty() ? opened.error().message() : report.damaged.back();
-    throw startup_error(opened.error() == errc::corrupt ? exit_code::software : exit_code::io_error,
-                        "the spool " + settings_.spool.directory + " cannot be opened: " + why);
+  auto sentence = std::to_string(report.messages) +
+                  (report.messages == 1 ? " message" : " messages") + " found in the spool";
+  if (held_ > 0) sentence += ", " + std::to_string(held_) + " of them on hold";
+  if (report.incomplete > 0) {
+    sentence +=
+        "; " + std::to_string(report.incomplete) + " writes that a stop had cut off dropped";
   }
-  store_ = std::move(*opened);
-  probe_spool();
+  world_.events->emit(events::notice{"qmgr", false, sentence});
+  index_ = index::complete;
+  index_changed_.notify_all();
+  schedule_held_back();
 }
 
-void relay::probe_spool() {
-  // Nothing says "writable" like a write. What a crash leaves of it is cleared by the next
-  // recovery.
-  constexpr std::string_view name = "incoming/probe.tmp";
-  error_code error;
-  if (auto file = world_.disk->open(name, spool::open_mode::create_new); file) {
-    const std::string block(4096, '\n');
-    const std::string_view parts[] = {block};
-    error = (*file)->write_at(0, parts);
-    if (!error) error = (*file)->sync();
-    world_.disk->remove(name);
+// New mail is accepted and delivered; what was there stays untouched for the next start.
+void relay::enumeration_failed(error_code why) {
+  const auto sentence = "the spool " + settings_.spool.directory +
+                        " cannot be read: " + why.message() +
+                        "; the mail that it held is NOT delivered until a restart reads it, new "
+                        "mail is accepted and delivered";
+  world_.events->emit(events::notice{"qmgr", true, sentence});
+  index_ = index::failed;
+  index_changed_.notify_all();
+  held_back_.clear();
+  schedule_held_back();
+}
+
+void relay::schedule(std::shared_ptr<queue::queued_message> fresh) {
+  if (index_ == index::reading) {
+    fresh_.push_back(std::move(fresh));
   } else {
-    error = file.error();
+    scheduler_.add(fresh);
   }
-  if (!error && store_->has_room(0) == spool::health::full) error = errc::no_space;
-  if (!error) return;
-  const auto sentence =
-      "the spool " + settings_.spool.directory + " cannot take mail: " + error.message();
-  // With mail in the queue the relay starts all the same: delivering it is what frees the disk.
-  if (error == errc::no_space && !recovered_.empty()) {
-    world_.events->emit(events::notice{"qmgr", true, sentence + "; what is queued is delivered"});
-    return;
+}
+
+void relay::schedule_held_back() {
+  held_back_.insert(held_back_.end(), fresh_.begin(), fresh_.end());
+  fresh_.clear();
+  for (auto left = std::min(hand_over, held_back_.size()); left > 0; --left) {
+    scheduler_.add(held_back_.front());
+    held_back_.pop_front();
   }
-  const bool full_or_failing = error == errc::no_space || error == errc::io_error;
-  throw startup_error(full_or_failing ? exit_code::io_error : exit_code::cannot_create, sentence);
+  if (held_back_.empty() || draining_) return;
+  net::asio::post(world_.workers.front()->executor, [this] { schedule_held_back(); });
 }
 
 void relay::adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener) {
@@ -142,11 +224,14 @@ void relay::adopt_http(std::unique_ptr<net::acceptor> listener) {
 http::relay_state relay::state() const {
   if (draining_) return {false, "shutting down"};
   switch (store_->has_room(0)) {
-    case spool::health::good: return {true, ""};
+    case spool::health::good: break;
     case spool::health::full: return {false, "the spool's disk is full"};
+    case spool::health::critical: return {false, "the spool's disk is full to the last reserve"};
     case spool::health::failed: return {false, "the spool's disk is failing"};
   }
-  return {false, "unknown state"};
+  // While it is still being read, mail is taken already.
+  if (index_ == index::failed) return {false, "the spool could not be read at the start"};
+  return {true, ""};
 }
 
 delivery::engine_options relay::engine_options(const std::vector<endpoint>& own) const {
@@ -192,15 +277,14 @@ void relay::start() {
   engine_ = std::make_unique<delivery::engine>(first.world, engine_options(own_endpoints_),
                                                *world_.resolver, scheduler_, workers_.front()->gate,
                                                *settler_, budget_, *world_.events);
-  for (const auto& message : recovered_) scheduler_.add(message);
-  recovered_.clear();
-  recovered_.shrink_to_fit();
+  world_.maintenance->run([this] { enumerate(); });
   for (const auto& w : workers_) w->server->start();
   if (http_) http_->start();
 }
 
 void relay::hurry() {
   hurried_ = true;
+  index_changed_.notify_all();
   end_sessions();
 }
 
@@ -247,6 +331,7 @@ net::task<bool> relay::shut_down() {
     http_->stop();
     co_await http_->join(10s);
   }
+  while (index_ == index::reading && !hurried_) co_await index_changed_.wait();
   net::condition flushed(first.executor);
   bool done = false;
   store_->flush([&, executor = first.executor](error_code) {
@@ -257,6 +342,11 @@ net::task<bool> relay::shut_down() {
   });
   while (!done) co_await flushed.wait();
   co_return !hurried_;
+}
+
+void relay::close() {
+  // What is not known must not become the truth of the next start.
+  if (index_ == index::complete) store_->close();
 }
 
 }  // namespace relais::daemon

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct world {
   spool::disk* disk = nullptr;
   spool::runner* committer = nullptr;
   spool::runner* readers = nullptr;
+  spool::runner* maintenance = nullptr;
   event_sink* events = nullptr;
 };
 
@@ -44,11 +46,15 @@ class relay {
   void adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener);
   /// A bound listener for /healthz and /readyz, on the first worker; before start().
   void adopt_http(std::unique_ptr<net::acceptor> listener);
-  /// Called once, before the workers' executors run.
+  /// Called once, before the workers' executors run. Mail is accepted from here on; deliveries
+  /// begin when the spool has told what it held (docs/architecture.md).
   void start();
   /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the
   /// spool. False: hurry() cut it short.
   net::task<bool> shut_down();
+  /// The last step of a stop, behind shut_down(), when no worker and no runner is at work any more.
+  /// Blocks.
+  void close();
   /// A second signal: nothing is waited for any more. On the first worker.
   void hurry();
 
@@ -57,8 +63,13 @@ class relay {
   delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
   http::relay_state state() const;
   void open_spool();
-  /// Throws startup_error when the spool cannot be written.
-  void probe_spool();
+  // What was in the spool at the start, on the maintenance runner; the rest on the first worker.
+  void enumerate();
+  void take(std::vector<spool::stored_message> found);
+  void enumerated(const spool::recovery_report& report);
+  void enumeration_failed(error_code why);
+  void schedule(std::shared_ptr<queue::queued_message> fresh);
+  void schedule_held_back();
   void end_sessions();
   net::task<bool> join(duration limit);
 
@@ -76,7 +87,12 @@ class relay {
   queue::scheduler scheduler_;
   std::unique_ptr<delivery::settler> settler_;
   std::unique_ptr<delivery::engine> engine_;
-  std::vector<std::shared_ptr<queue::queued_message>> recovered_;
+  /// Until all of the spool is known: what was found, and what came meanwhile.
+  std::deque<std::shared_ptr<queue::queued_message>> held_back_;
+  std::vector<std::shared_ptr<queue::queued_message>> fresh_;
+  enum class index : std::uint8_t { reading, complete, failed } index_ = index::reading;
+  std::uint64_t held_ = 0;  ///< messages that an operator keeps from being delivered
+  net::condition index_changed_;
   std::unique_ptr<http::server> http_;
   bool draining_ = false;
   bool hurried_ = false;

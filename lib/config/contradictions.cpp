@@ -54,11 +54,11 @@ std::vector<contradiction> contradictions(const settings& s) {
     found.push_back({{"delivery.ipv6", "delivery.ipv4"},
                      "delivery.ipv4 and delivery.ipv6 are both false: no mail could leave"});
   }
-  if (s.limits.message_size > s.limits.memory) {
-    found.push_back({{"limits.message_size", "limits.memory"},
-                     "limits.message_size (" + to_text(s.limits.message_size) +
-                         ") is larger than limits.memory (" + to_text(s.limits.memory) +
-                         "): such a message could never be received"});
+  if (s.spool.inline_max.bytes > s.spool.segment_size.bytes / 4) {
+    found.push_back({{"spool.inline_max", "spool.segment_size"},
+                     "spool.inline_max (" + to_text(s.spool.inline_max) +
+                         ") is larger than a quarter of spool.segment_size (" +
+                         to_text(s.spool.segment_size) + ")"});
   }
   return found;
 }

@@ -176,7 +176,8 @@ constexpr std::array table{
           .range = {1, million}},
     field{.key = "limits.memory",
           .at = [](settings& s) -> auto& { return s.limits.memory; },
-          .doc = "Content of all messages being received or delivered; more waits or gets a 4xx.",
+          .doc = "Content of all messages being received or delivered; when it is scarce, content "
+                 "goes to disk in smaller pieces, then waits or gets a 4xx.",
           .range = {1u << 20, 1ull << 44}},
 
     field{.key = "server_timeout.command",
@@ -244,10 +245,52 @@ constexpr std::array table{
           .may_be_empty = false},
     field{.key = "spool.minimum_free",
           .at = [](settings& s) -> auto& { return s.spool.minimum_free; },
-          .doc = "With less free space on that disk, new mail is refused with a 4xx."},
+          .doc = "With less free space on that disk, new mail is refused with 452; deliveries go "
+                 "on."},
     field{.key = "spool.minimum_free_inodes",
           .at = [](settings& s) -> auto& { return s.spool.minimum_free_inodes; },
           .doc = "The same for free inodes."},
+    field{.key = "spool.critical_free",
+          .at = [](settings& s) -> auto& { return s.spool.critical_free; },
+          .doc =
+              "With less free space still, new connections are refused with 421; never more than "
+              "spool.minimum_free."},
+    field{.key = "spool.critical_free_inodes",
+          .at = [](settings& s) -> auto& { return s.spool.critical_free_inodes; },
+          .doc = "The same for free inodes."},
+    field{.key = "spool.inline_max",
+          .at = [](settings& s) -> auto& { return s.spool.inline_max; },
+          .doc =
+              "Larger messages go to a file of their own while they arrive; at most a quarter of "
+              "spool.segment_size.",
+          .range = {4096, 256u << 20}},
+    field{.key = "spool.segment_size",
+          .at = [](settings& s) -> auto& { return s.spool.segment_size; },
+          .doc = "The size of one file of the spool's log.",
+          .range = {4u << 20, 1u << 30}},
+    field{.key = "spool.spare_segments",
+          .at = [](settings& s) -> auto& { return s.spool.spare_segments; },
+          .doc = "Files of the log that are kept ready, also for a disk that is full.",
+          .range = {1, 1000}},
+    field{.key = "spool.state_delay",
+          .at = [](settings& s) -> auto& { return s.spool.state_delay; },
+          .doc = "Outcomes of deliveries are on disk after this time at the latest; after a crash, "
+                 "younger ones are repeated.",
+          .range = {0, ns(10s)}},
+    field{.key = "spool.checkpoint_after",
+          .at = [](settings& s) -> auto& { return s.spool.checkpoint_after; },
+          .doc = "The index is saved whenever so much was written; a start reads at most about as "
+                 "much.",
+          .range = {1u << 20, 1ull << 40}},
+    field{.key = "spool.compaction_rate",
+          .at = [](settings& s) -> auto& { return s.spool.compaction_rate; },
+          .doc = "Octets per second that old messages may be copied with, to free the files that "
+                 "they hold.",
+          .range = {1u << 20, 1ull << 40}},
+    field{.key = "spool.compaction_slack",
+          .at = [](settings& s) -> auto& { return s.spool.compaction_slack; },
+          .doc = "The log may be larger than twice the mail in it by so much before that copying "
+                 "begins."},
 
     field{.key = "http.listen",
           .at = [](settings& s) -> auto& { return s.http.listen; },

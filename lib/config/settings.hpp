@@ -24,6 +24,15 @@ struct spool_settings {
   std::string directory = "/var/spool/relais";
   byte_size minimum_free = 64_MiB;
   std::uint64_t minimum_free_inodes = 1000;
+  byte_size critical_free = 16_MiB;
+  std::uint64_t critical_free_inodes = 100;
+  byte_size inline_max = 1_MiB;
+  byte_size segment_size = 64_MiB;
+  std::uint64_t spare_segments = 2;
+  duration state_delay = 10ms;
+  byte_size checkpoint_after = 128_MiB;
+  byte_size compaction_rate = 64_MiB;  ///< per second
+  byte_size compaction_slack = 512_MiB;
 };
 
 struct relay_settings {

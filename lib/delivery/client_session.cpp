@@ -57,8 +57,9 @@ net::task<bool> client_session::connect_and_set_up(smtp::tls_level level) {
 
 net::task<void> client_session::send(const smtp::envelope& envelope,
                                      const std::vector<std::size_t>& recipients,
-                                     const std::string& content) {
+                                     content_source& content) {
   ++uses_;
+  content_fault_ = {};
   protocol_->send(envelope, recipients, content.size());
   auto reached = co_await drive();
   if (reached == smtp::client_action::want_content) {
@@ -68,25 +69,43 @@ net::task<void> client_session::send(const smtp::envelope& envelope,
   usable_ = reached == smtp::client_action::ready;
 }
 
-net::task<void> client_session::send_content(const std::string& content) {
+net::task<void> client_session::send_content(content_source& content) {
   armed_at_.reset();
   smtp::dot_stuffer stuffer;
+  auto left = content.size();
+  do {
+    auto piece = co_await content.next();
+    const bool is_sound = piece && piece->size() <= left && (left == 0 || !piece->empty());
+    if (!is_sound) {
+      content_fault_ = piece ? make_error_code(errc::corrupt) : piece.error();
+      broken(content_fault_);
+      // Cut off, under TLS without its farewell: nobody shall see an orderly end.
+      stream_.reset();
+      co_return;
+    }
+    left -= piece->size();
+    if (!co_await send_piece(*piece, left == 0, stuffer)) co_return;
+  } while (left > 0);
+  protocol_->content_sent();
+}
+
+net::task<bool> client_session::send_piece(std::string_view piece, bool is_last,
+                                           smtp::dot_stuffer& stuffer) {
   std::string block;
-  std::string_view rest = content;
   do {
     block.clear();
-    const auto part = rest.substr(0, block_size);
-    rest.remove_prefix(part.size());
+    const auto part = piece.substr(0, block_size);
+    piece.remove_prefix(part.size());
     stuffer.append(part, block);
     // The final dot leaves together with the last block: one packet for a small message.
-    if (rest.empty()) stuffer.end(block);
+    if (is_last && piece.empty()) stuffer.end(block);
     stream_->expires_after(options_.timeouts.content);
     if (const auto ec = co_await stream_->write(block)) {
       broken(ec);
-      co_return;
+      co_return false;
     }
-  } while (!rest.empty());
-  protocol_->content_sent();
+  } while (!piece.empty());
+  co_return true;
 }
 
 net::task<smtp::client_action> client_session::drive() {

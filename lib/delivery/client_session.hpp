@@ -10,6 +10,7 @@
 #include <string>
 
 #include "config/settings.hpp"
+#include "delivery/content_source.hpp"
 #include "dns/hosts.hpp"
 #include "net/stream.hpp"
 #include "smtp/client_protocol.hpp"
@@ -35,14 +36,18 @@ class client_session {
   /// Connects and sets up. True: ready for send(). False: failure() says why. With tls_level::may a
   /// failed handshake is followed by a second connection in clear.
   net::task<bool> open();
-  /// One transaction; results() and, if the session broke, failure() tell the outcome.
+  /// One transaction; results() and, if the session broke, failure() tell the outcome. If the
+  /// content cannot be read to its end, content_fault() says so, and the connection is closed
+  /// without the final dot: the peer must not take a part for the whole.
   net::task<void> send(const smtp::envelope& envelope, const std::vector<std::size_t>& recipients,
-                       const std::string& content);
+                       content_source& content);
   /// QUIT with a short deadline, then close.
   net::task<void> quit();
 
   bool is_usable() const noexcept { return usable_; }
   const std::vector<smtp::recipient_reply>& results() const { return protocol_->results(); }
+  /// Of the last transaction: not the peer's fault.
+  error_code content_fault() const noexcept { return content_fault_; }
   /// connect: the connection itself failed with `error`.
   const smtp::client_failure& failure() const noexcept { return failure_; }
   /// Transactions so far.
@@ -61,7 +66,8 @@ class client_session {
   net::task<smtp::client_action> drive();
   net::task<bool> flush();
   net::task<bool> fill();
-  net::task<void> send_content(const std::string& content);
+  net::task<void> send_content(content_source& content);
+  net::task<bool> send_piece(std::string_view piece, bool is_last, smtp::dot_stuffer& stuffer);
   void broken(error_code why);
   duration time_limit() const;
 
@@ -73,6 +79,7 @@ class client_session {
   std::unique_ptr<net::stream> stream_;
   smtp::client_failure failure_;
   std::string buffer_;
+  error_code content_fault_;
   std::optional<std::uint64_t> armed_at_;  ///< the reply that the running deadline is for
   unsigned uses_ = 0;
   bool usable_ = false;

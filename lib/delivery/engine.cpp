@@ -10,6 +10,11 @@ namespace relais::delivery {
 namespace {
 // How long a message waits for memory before it asks again.
 constexpr auto memory_wait = std::chrono::seconds(1);
+// How long all wait before they look again whether the spool can record what they do.
+constexpr auto failed_spool_wait = std::chrono::seconds(30);
+// What is not larger is read in one; else piece by piece, the smaller ones when memory is scarce.
+constexpr std::uint64_t read_whole = 1u << 20;
+constexpr std::size_t piece_sizes[] = {256 * 1024, 64 * 1024, 16 * 1024};
 }  // namespace
 
 engine::engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
@@ -23,22 +28,50 @@ engine::engine(const net::runtime& world, engine_options options, dns::resolver&
       settler_(settler),
       budget_(budget),
       events_(events),
-      sessions_(world, [this](const std::string& label, const std::string& what) {
-        events_.emit(events::notice{"smtp", true, label + ": " + what});
-      }) {
+      sessions_(world,
+                [this](const std::string& label, const std::string& what) {
+                  events_.emit(events::notice{"smtp", true, label + ": " + what});
+                }),
+      look_again_(world.alarms.make([this] { serve_line(); })) {
   scheduler_.on_ready([this](queue::destination& to) { wake(to); });
 }
 
+bool engine::may_begin() {
+  const bool failed = gate_.has_room(0) == spool::health::failed;
+  if (failed != paused_) {
+    events_.emit(events::notice{"qmgr", failed,
+                                failed ? "the spool has failed: no delivery begins until it works"
+                                       : "the spool works again: deliveries go on"});
+  }
+  paused_ = failed;
+  if (failed) look_again_->set(world_.clock.now() + failed_spool_wait);
+  return !failed;
+}
+
+void engine::wait_in_line(queue::destination& to) {
+  if (!to.in_line) line_.push_back(&to);
+  to.in_line = true;
+}
+
+// One by one, each once: what cannot begin yet goes to the end of the line.
+void engine::serve_line() {
+  if (draining_ || line_.empty() || !may_begin()) return;
+  for (auto left = line_.size(); left > 0 && running_ < options_.connections; --left) {
+    auto& next = *line_.front();
+    line_.pop_front();
+    next.in_line = false;
+    wake(next);
+    scheduler_.release(next);
+  }
+}
+
 void engine::wake(queue::destination& to) {
-  if (draining_) return;
+  if (draining_ || to.ready.empty()) return;
+  if (!may_begin()) return wait_in_line(to);
   // What is ready does not wait for a session that is at work: that may hang for minutes.
   while (to.starting < to.ready.size() &&
          to.sessions < std::min(to.limit, options_.connections_per_destination)) {
-    if (running_ >= options_.connections) {
-      if (!to.in_line) line_.push_back(&to);
-      to.in_line = true;
-      return;
-    }
+    if (running_ >= options_.connections) return wait_in_line(to);
     ++to.sessions;
     ++to.starting;
     ++running_;
@@ -59,15 +92,9 @@ net::task<void> engine::serve(queue::destination& to) {
     }
     ~slot() {
       if (starting) --to.starting;
-      --to.sessions;
       --owner.running_;
-      while (!owner.line_.empty() && owner.running_ < owner.options_.connections) {
-        auto& next = *owner.line_.front();
-        owner.line_.pop_front();
-        next.in_line = false;
-        owner.wake(next);
-        if (&next != &to) owner.scheduler_.release(next);
-      }
+      owner.serve_line();  // does not release `to`: it has a session still
+      --to.sessions;
       owner.wake(to);
       owner.scheduler_.release(to);
     }
@@ -110,6 +137,10 @@ net::task<void> engine::work(queue::destination& to) {
   auto& session = *reached.session;
   const connected_count counted(to);
   while (job) {
+    if (!may_begin()) {
+      scheduler_.put_back(to, std::move(*job));
+      break;
+    }
     auto how = reached.how;
     how.began = began;
     how.connected = world_.clock.now();
@@ -224,35 +255,77 @@ std::optional<queue::delivery_job> take_overflow(queue::delivery_job& job,
 
 }  // namespace
 
+net::task<engine::found_content> engine::find_content(const queue::queued_message& message,
+                                                      queue::memory_lease& lease) {
+  found_content found;
+  found.whole = message.content;
+  if (!found.whole && message.size <= read_whole && lease.cover(message.size)) {
+    auto read = co_await gate_.read(message.id);
+    if (!read) {
+      found.error = read.error();
+      co_return found;
+    }
+    found.whole = std::move(*read);
+  }
+  // A small one that was written to a file of its own, because memory was scarce, is not whole.
+  if (found.whole && found.whole->content.size() == message.size) {
+    found.source = std::make_unique<content_in_memory>(found.whole->content);
+    co_return found;
+  }
+  for (const auto size : piece_sizes) {
+    // Twice: as read, and as sent.
+    if (!lease.cover(2 * size)) continue;
+    auto from = co_await gate_.open_content(message.id);
+    if (from) {
+      found.source = std::make_unique<content_in_spool>(gate_, std::move(*from), size);
+    } else {
+      found.error = from.error();
+    }
+    break;
+  }
+  co_return found;
+}
+
+// Damaged content is never sent; the operator is told, the message stays.
+verdict engine::unreadable(queue_id id, error_code why) {
+  verdict v;
+  v.what = outcome::deferred;
+  v.whom = blame::message;
+  v.status = "4.3.0";
+  v.reason = "the stored message cannot be read: " + why.message();
+  events_.emit(events::notice{"qmgr", true, id.text() + ": " + v.reason});
+  return v;
+}
+
 net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
                                 client_session& session, attempt how) {
-  auto content = job.message->content;
   queue::memory_lease lease(budget_);
-  if (!content) {
-    // A message larger than that would wait for ever.
-    if (!lease.cover(std::min(job.message->size, budget_.limit() / 2))) {
+  const auto content = co_await find_content(*job.message, lease);
+  if (!content.source) {
+    if (content.error) {
+      std::vector<verdict> verdicts(job.recipients.size(),
+                                    unreadable(job.message->id, content.error));
+      co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
+    } else {
       // The memory for content is spent, for the moment: this was no attempt.
       scheduler_.postpone(to, std::move(job), world_.clock.now() + memory_wait);
-      co_return true;
     }
-    auto read = co_await gate_.read(job.message->id);
-    if (!read) {
-      // Damaged content is never sent; the operator is told, the message stays.
-      verdict unreadable;
-      unreadable.what = outcome::deferred;
-      unreadable.whom = blame::message;
-      unreadable.status = "4.3.0";
-      unreadable.reason = "the stored message cannot be read: " + read.error().message();
-      events_.emit(events::notice{"qmgr", true, job.message->id.text() + ": " + unreadable.reason});
-      std::vector<verdict> verdicts(job.recipients.size(), unreadable);
-      co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
-      co_return session.is_usable();
-    }
-    content = std::move(*read);
+    co_return session.is_usable();
   }
-  co_await session.send(*job.message->envelope, job.recipients, content->content);
+  co_await session.send(*job.message->envelope, job.recipients, *content.source);
   how.connection_use = session.uses();
   auto results = session.results();
+  std::vector<verdict> verdicts;
+  if (const auto why = session.content_fault()) {
+    // Who was refused before stays refused.
+    const auto for_the_others = unreadable(job.message->id, why);
+    for (const auto& r : results) {
+      const bool is_refused = r.remote || r.fault != smtp::local_fault::none;
+      verdicts.push_back(is_refused ? classify(r, session.host_text()) : for_the_others);
+    }
+    co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
+    co_return false;
+  }
   const bool nothing_said = std::ranges::all_of(results, [](const smtp::recipient_reply& r) {
     // 421 to MAIL: "enough messages on this connection, open another".
     if (r.remote) return r.remote->code() == 421 && r.step == smtp::client_step::mail;
@@ -264,7 +337,6 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
     co_return false;
   }
   if (auto rest = take_overflow(job, results)) scheduler_.put_back(to, std::move(*rest));
-  std::vector<verdict> verdicts;
   verdicts.reserve(results.size());
   for (const auto& r : results) verdicts.push_back(classify(r, session.host_text()));
   co_await settler_.settle(to, std::move(job), std::move(verdicts), how);

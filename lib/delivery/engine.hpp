@@ -1,6 +1,8 @@
 // Moves what is ready to its next hops: opens connections within the limits, reuses each for as
 // long as there is work, and hands every outcome to the settler. When no host of a destination can
-// be reached, everything that is ready for it shares that one attempt. Belongs to one worker.
+// be reached, everything that is ready for it shares that one attempt. While the spool cannot
+// record anything, nothing is begun: a delivery that is not recorded is repeated. Belongs to one
+// worker.
 #pragma once
 
 #include <deque>
@@ -46,11 +48,25 @@ class engine {
     attempt how;
   };
   void wake(queue::destination& to);
+  void wait_in_line(queue::destination& to);
+  void serve_line();
+  /// False: the spool has failed; the line is looked at again later.
+  bool may_begin();
   net::task<void> serve(queue::destination& to);
   net::task<void> work(queue::destination& to);
   net::task<opened> open(const queue::destination& to);
   net::task<bool> deliver(queue::destination& to, queue::delivery_job job, client_session& session,
                           attempt how);
+  /// Where the content comes from; `lease` is for the memory that it takes.
+  struct found_content {
+    std::shared_ptr<const spool::message> whole;
+    std::unique_ptr<content_source> source;  // null: `error`, or no memory for now
+    error_code error;
+    found_content() = default;
+  };
+  net::task<found_content> find_content(const queue::queued_message& message,
+                                        queue::memory_lease& lease);
+  verdict unreadable(queue_id id, error_code why);
   net::task<void> fail_all(queue::destination& to, queue::delivery_job job, opened failed);
   session_options options_for(const queue::destination& to) const;
 
@@ -64,7 +80,9 @@ class engine {
   event_sink& events_;
   net::task_group sessions_;
   std::size_t running_ = 0;
-  std::deque<queue::destination*> line_;  // destinations that wait for a free connection
+  std::deque<queue::destination*> line_;    // destinations that wait for a free connection
+  std::unique_ptr<net::alarm> look_again_;  // while the spool has failed
+  bool paused_ = false;
   bool draining_ = false;
 };
 

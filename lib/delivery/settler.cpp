@@ -15,6 +15,9 @@ double seconds(duration d) {
 // What the spool keeps of a remote text; the log has it whole.
 constexpr std::size_t diagnostic_limit = 300;
 
+// As much as is read of a message for a report, which returns its header.
+constexpr std::uint64_t header_limit = 256 * 1024;
+
 // The disk is full or failing.
 constexpr auto wait_after_failed_report = std::chrono::minutes(5);
 
@@ -159,20 +162,15 @@ void settler::emit_attempts(const queue::delivery_job& job, const std::vector<ve
 net::task<bool> settler::report(const queue::delivery_job& job,
                                 const std::vector<verdict>& verdicts, const attempt& how, plan& p) {
   const auto& message = *job.message;
-  auto original = message.content;
-  queue::memory_lease original_lease(budget_);
-  // Without memory to spare the report goes without the original's header rather than not at all.
-  if (!original && original_lease.cover(message.size)) {
-    auto read = co_await gate_.read(message.id);
-    if (read) original = std::move(*read);
-  }
+  const auto held = message.content;
+  std::string read;
+  if (!held) read = co_await read_original(message);
   const auto made = std::make_shared<spool::message>();
   made->id = ids_.next(p.now);
   made->arrival = p.now;
   made->envelope.forward_paths.push_back(message.envelope->reverse_path);
-  made->content =
-      make_report(message, verdicts, how, p, job,
-                  original ? std::string_view(original->content) : std::string_view(), made->id);
+  const std::string_view original = held ? held->content : read;
+  made->content = make_report(message, verdicts, how, p, job, original, made->id);
   const bool eight_bit = std::ranges::any_of(made->content, [](char c) { return (c & 0x80) != 0; });
   if (eight_bit) made->envelope.body = smtp::body_type::eight_bit_mime;
   made->envelope.smtputf8 = message.envelope->reverse_path.needs_smtputf8();
@@ -201,6 +199,24 @@ net::task<bool> settler::report(const queue::delivery_job& job,
   if (!keep) queued->release_content();
   scheduler_.add(queued);
   co_return true;
+}
+
+net::task<std::string> settler::read_original(const queue::queued_message& message) {
+  queue::memory_lease lease(budget_);
+  // Without memory to spare the report goes without the original's header rather than not at all.
+  if (!lease.cover(std::min(message.size, header_limit))) co_return std::string();
+  if (message.size <= header_limit) {
+    auto read = co_await gate_.read(message.id);
+    if (read && (*read)->content.size() == message.size) co_return (*read)->content;
+  }
+  auto opened = co_await gate_.open_content(message.id);
+  if (!opened) co_return std::string();
+  auto from = std::move(*opened);
+  auto beginning = co_await gate_.next_piece(std::move(from), header_limit);
+  if (!beginning) co_return std::string();
+  // What is cut off in the middle of a line is no line.
+  beginning->resize(beginning->rfind('\n') + 1);
+  co_return std::move(*beginning);
 }
 
 std::string settler::make_report(const queue::queued_message& message,

@@ -44,6 +44,8 @@ class settler {
                      const attempt& how);
   net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
                          const attempt& how, plan& p);
+  /// The beginning of the message, at least its header; "" if it cannot be read now.
+  net::task<std::string> read_original(const queue::queued_message& message);
   std::string make_report(const queue::queued_message& message,
                           const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
                           const queue::delivery_job& job, std::string_view original, queue_id id);

@@ -77,6 +77,9 @@ net::task<void> server::run(net::accepted_connection accepted) {
   if (total > limits.connections || too_many_of_one) {
     refusal = smtp::reply_id::too_many_connections;
   }
+  if (context_.gate.has_room(0) == spool::health::critical) {
+    refusal = smtp::reply_id::storage_exhausted;
+  }
   if (draining_) refusal = smtp::reply_id::draining;
   co_await s.serve(refusal);
 }

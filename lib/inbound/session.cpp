@@ -14,10 +14,13 @@ using smtp::reply_id;
 using smtp::server_event_kind;
 
 constexpr std::string_view unverified_name = "unknown";
-// Commands are short; content comes in large reads. The large buffer is given back when content
-// ends.
+// Commands are short; content comes in large reads, as far as there is memory. The large buffer is
+// given back when content ends. What was read is in memory up to three times: as read, not consumed
+// yet, decoded.
 constexpr std::size_t command_read = 4 * 1024;
 constexpr std::size_t content_read = 64 * 1024;
+constexpr std::size_t content_read_under_pressure = 16 * 1024;
+constexpr std::uint64_t copies_of_read = 3;
 
 smtp::server_options protocol_options(const config::settings& s, bool trusted) {
   smtp::server_options o;
@@ -54,7 +57,13 @@ net::task<void> session::serve(std::optional<reply_id> refusal) {
       case server_event_kind::mail: on_mail(e); break;
       case server_event_kind::rcpt: on_rcpt(e); break;
       case server_event_kind::data: on_data(); break;
-      case server_event_kind::content: on_content(e.text); break;
+      case server_event_kind::content: {
+        // Nothing more is read from the client while its content is written to disk.
+        const auto octets = e.text;
+        auto& content = *transaction_.content;
+        if (!content.absorb(octets)) co_await content.spill(octets);
+        break;
+      }
       case server_event_kind::end_of_data: {
         const auto fault = e.content_fault;
         co_await accept_content(fault);
@@ -96,7 +105,7 @@ net::task<bool> session::flush() {
 net::task<bool> session::fill() {
   const auto& limits = context_.settings.server_timeout;
   const bool content = protocol_.in_content();
-  const auto wanted = content ? content_read : command_read;
+  const auto wanted = content ? content_read_ : command_read;
   if (buffer_.size() != wanted) buffer_ = std::string(wanted, '\0');
   // One deadline for a whole command: octets that drip in do not prolong it.
   if (content || armed_at_ != commands()) {
@@ -142,14 +151,14 @@ void session::on_mail(const smtp::server_event& e) {
   }
   switch (context_.gate.has_room(e.declared_size)) {
     case spool::health::good: break;
-    case spool::health::full: return reject("MAIL", reply_id::no_storage, {}, nullptr);
+    case spool::health::full:
+      return reject("MAIL",
+                    context_.gate.has_room(0) == spool::health::good ? reply_id::no_storage_for_size
+                                                                     : reply_id::no_storage,
+                    {}, nullptr);
+    case spool::health::critical:
+      return reject("MAIL", reply_id::storage_exhausted, context_.settings.hostname, nullptr);
     case spool::health::failed: return reject("MAIL", reply_id::queue_write_failed, {}, nullptr);
-  }
-  // Only looked at here: what a client declares and does not send shall not take memory from
-  // others.
-  transaction_.lease = queue::memory_lease(context_.budget);
-  if (e.declared_size > context_.budget.limit() - context_.budget.used()) {
-    return reject("MAIL", reply_id::no_storage_for_size, {}, nullptr);
   }
   transaction_.envelope.body = e.body;
   transaction_.envelope.smtputf8 = e.smtputf8;
@@ -187,24 +196,38 @@ void session::on_data() {
   trace.for_recipient = only_recipient;
   trace.id = t.id;
   trace.arrival = t.arrival;
-  t.content = message::received_header(trace);
+  content_limits limits;
+  limits.inline_max = context_.settings.spool.inline_max.bytes;
+  limits.header_size = context_.settings.limits.header_size.bytes;
+  t.content = std::make_unique<incoming_content>(limits, context_.gate, context_.budget);
+  t.content->begin(t.id, message::received_header(trace));
+  choose_buffer();
   protocol_.reply(reply_id::start_data);
 }
 
-void session::on_content(std::string_view octets) {
-  auto& t = transaction_;
-  if (t.memory_spent) return;
-  if (!t.lease.cover(t.content.size() + octets.size())) {
-    t.memory_spent = true;
-    t.content = std::string();
+// Once per content: what the protocol keeps of it does not shrink before its end.
+void session::choose_buffer() {
+  buffer_lease_ = queue::memory_lease(context_.budget);
+  content_read_ = command_read;
+  const auto& budget = context_.budget;
+  const auto pressure = queue::pressure_of(budget);
+  if (pressure != queue::memory_pressure::none && pressure != queue::memory_pressure::elevated) {
     return;
   }
-  t.content.append(octets);
+  const auto wanted =
+      pressure == queue::memory_pressure::none ? content_read : content_read_under_pressure;
+  // The smallest one comes with the session, as that for commands; a larger one is leased, where it
+  // is a small part of what is left.
+  const auto whole = copies_of_read * wanted;
+  if (whole > (budget.limit() - budget.used()) / 16 || !buffer_lease_.cover(whole)) return;
+  content_read_ = wanted;
 }
 
-std::optional<reply_id> session::fault_of(const message::header_summary& header) const {
-  if (transaction_.memory_spent) return reply_id::no_storage;
+std::optional<reply_id> session::content_fault() const {
+  auto& content = *transaction_.content;
+  if (content.fault()) return content.fault();
   const auto& limits = context_.settings.limits;
+  const auto& header = content.header();
   if (header.length > limits.header_size.bytes) return reply_id::header_too_large;
   // Our own Received is not a hop that the message has made already.
   if (header.received_fields > limits.hops) return reply_id::loop_detected;
@@ -212,27 +235,37 @@ std::optional<reply_id> session::fault_of(const message::header_summary& header)
 }
 
 net::task<void> session::accept_content(std::optional<reply_id> fault) {
-  buffer_ = std::string();
-  const auto header = message::scan_header(transaction_.content);
-  if (!fault) fault = fault_of(header);
+  std::string().swap(buffer_);
+  buffer_lease_ = queue::memory_lease();
+  if (!fault) fault = content_fault();
+  if (!fault) {
+    co_await transaction_.content->finish();
+    // The last part may have been that of the header.
+    fault = content_fault();
+  }
   if (fault) {
+    if (const auto why = transaction_.content->disk_error()) not_queued(transaction_.id, why);
     reject("END-OF-MESSAGE", *fault, {}, nullptr);
     transaction_ = transaction{};
     co_return;
   }
   auto t = std::move(transaction_);
   transaction_ = transaction{};
+  co_await append(std::move(t));
+}
+
+net::task<void> session::append(transaction t) {
   const auto made = std::make_shared<spool::message>();
   made->id = t.id;
   made->arrival = t.arrival;
   made->envelope = std::move(t.envelope);
-  made->content = std::move(t.content);
+  made->large = t.content->large();
+  if (!made->large) made->content = t.content->take_octets();
   std::shared_ptr<const spool::message> durable = made;
   std::vector<spool::state_change> nothing_else;
   const auto error = co_await context_.gate.append(durable, std::move(nothing_else));
   if (error) {
-    const auto why = made->id.text() + ": not queued: " + error.message();
-    context_.events.emit(events::notice{"cleanup", true, why});
+    not_queued(made->id, error);
     reject("END-OF-MESSAGE",
            error == errc::no_space ? reply_id::no_storage : reply_id::queue_write_failed, {},
            nullptr);
@@ -244,17 +277,24 @@ net::task<void> session::accept_content(std::optional<reply_id> fault) {
   done.id = made->id;
   done.client_name = unverified_name;
   done.client = client_;
-  done.message_id = header.message_id;
+  done.message_id = t.content->header().message_id;
   done.reverse_path = sender;
-  done.size = made->content.size();
+  done.size = made->content_size();
   done.recipients = made->envelope.forward_paths.size();
   context_.events.emit(done);
   const auto id = made->id.text();
-  auto queued = queue::make_queued(std::move(durable), std::move(t.lease));
+  auto queued = queue::make_queued(std::move(durable), t.content->take_lease());
   // While memory is scarce, what waits is read back from the spool rather than held.
-  if (context_.budget.used() > context_.budget.limit() / 2) queued->release_content();
+  if (queue::pressure_of(context_.budget) != queue::memory_pressure::none) {
+    queued->release_content();
+  }
   context_.enqueue(std::move(queued));
   protocol_.reply(reply_id::queued, id);
+}
+
+void session::not_queued(queue_id id, error_code why) {
+  const auto sentence = id.text() + ": not queued: " + why.message();
+  context_.events.emit(events::notice{"cleanup", true, sentence});
 }
 
 void session::reject(std::string_view command, reply_id id, std::string_view argument,

@@ -10,7 +10,7 @@
 
 #include "base/event.hpp"
 #include "config/settings.hpp"
-#include "message/header_scan.hpp"
+#include "inbound/incoming_content.hpp"
 #include "net/stream.hpp"
 #include "policy/relay_access.hpp"
 #include "queue/queued_message.hpp"
@@ -47,20 +47,20 @@ class session {
     smtp::envelope envelope;
     queue_id id;
     wall_time arrival{};
-    std::string content;
-    queue::memory_lease lease;
-    bool memory_spent = false;
+    std::unique_ptr<incoming_content> content;  ///< from DATA on
   };
 
   net::task<bool> flush();
   net::task<bool> fill();
   net::task<void> end();
   net::task<void> accept_content(std::optional<smtp::reply_id> fault);
+  net::task<void> append(transaction t);
+  void not_queued(queue_id id, error_code why);
+  void choose_buffer();
   void on_mail(const smtp::server_event& e);
   void on_rcpt(const smtp::server_event& e);
   void on_data();
-  void on_content(std::string_view octets);
-  std::optional<smtp::reply_id> fault_of(const message::header_summary& header) const;
+  std::optional<smtp::reply_id> content_fault() const;
   void reject(std::string_view command, smtp::reply_id id, std::string_view argument,
               const smtp::path* forward_path);
   void lost(const char* how);
@@ -75,6 +75,8 @@ class session {
   smtp::server_protocol protocol_;
   transaction transaction_;
   std::string buffer_;
+  std::size_t content_read_ = 0;           ///< size of buffer_ within the current content
+  queue::memory_lease buffer_lease_;       ///< for it, while it is large
   std::optional<std::uint32_t> armed_at_;  ///< the command that the running deadline is for
   std::uint64_t messages_ = 0;
   bool draining_ = false;

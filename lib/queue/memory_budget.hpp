@@ -31,6 +31,22 @@ class memory_budget {
   std::uint64_t limit_;
 };
 
+/// How scarce memory is: decides how much one message may hold before it goes to a file.
+enum class memory_pressure : std::uint8_t {
+  none,      ///< less than half is used
+  elevated,  ///< less than three quarters
+  high,      ///< less than seven eighths
+  extreme    ///< what is left is for the first octets of many
+};
+
+inline memory_pressure pressure_of(const memory_budget& budget) noexcept {
+  const auto eighth = budget.limit() / 8;
+  const auto used = budget.used();
+  if (used < 4 * eighth) return memory_pressure::none;
+  if (used < 6 * eighth) return memory_pressure::elevated;
+  return used < 7 * eighth ? memory_pressure::high : memory_pressure::extreme;
+}
+
 /// A part of the budget, owned. Movable; an empty lease owns nothing.
 class memory_lease {
  public:
@@ -52,11 +68,21 @@ class memory_lease {
   bool cover(std::uint64_t octets) noexcept {
     constexpr std::uint64_t step = 64 * 1024;
     if (octets <= octets_) return true;
-    const auto wanted = octets <= step ? octets : (octets + step - 1) / step * step;
-    if (!budget_->reserve(wanted - octets_)) return false;
+    auto wanted = octets <= step ? octets : (octets + step - 1) / step * step;
+    if (!budget_->reserve(wanted - octets_)) {
+      wanted = octets;
+      if (!budget_->reserve(wanted - octets_)) return false;
+    }
     octets_ = wanted;
     return true;
   }
+  /// Gives back what is above `octets`.
+  void shrink(std::uint64_t octets) noexcept {
+    if (octets >= octets_) return;
+    budget_->release(octets_ - octets);
+    octets_ = octets;
+  }
+  std::uint64_t octets() const noexcept { return octets_; }
 
  private:
   memory_budget* budget_ = nullptr;

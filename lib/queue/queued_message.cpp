@@ -10,8 +10,9 @@ std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message
   made->id = content->id;
   made->arrival = content->arrival;
   made->envelope = std::make_shared<const smtp::envelope>(content->envelope);
-  made->size = content->content.size();
+  made->size = content->content_size();
   made->recipients.resize(content->envelope.forward_paths.size());
+  if (content->large) return made;
   // One lease for all who hold the content: a delivery may go on with it after release_content().
   struct leased {
     std::shared_ptr<const spool::message> content;
@@ -25,7 +26,7 @@ std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message
   return made;
 }
 
-std::shared_ptr<queued_message> make_queued(spool::recovered_message found, wall_time now,
+std::shared_ptr<queued_message> make_queued(spool::stored_message found, wall_time now,
                                             duration longest_wait) {
   auto made = std::make_shared<queued_message>();
   made->id = found.id;

@@ -20,7 +20,8 @@ struct queued_message {
   std::uint64_t size = 0;
   std::vector<spool::recipient_state> recipients;  ///< as many as envelope->forward_paths
   std::shared_ptr<const spool::message>
-      content;  ///< with its memory_lease; null: read it back from the spool
+      content;  ///< with its memory_lease; null: read it back from the spool (always for a large
+                ///< content that has a file of its own)
 
   bool is_report() const noexcept { return envelope->reverse_path.is_null(); }
   bool is_done() const noexcept {
@@ -34,9 +35,9 @@ struct queued_message {
 /// A fresh message, just made durable.
 std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
                                             memory_lease lease);
-/// What recovery found. No attempt is further away than `longest_wait`: one that is was planned by
-/// a clock that ran ahead.
-std::shared_ptr<queued_message> make_queued(spool::recovered_message found, wall_time now,
+/// What the spool held at the start. No attempt is further away than `longest_wait`: one that is
+/// was planned by a clock that ran ahead.
+std::shared_ptr<queued_message> make_queued(spool::stored_message found, wall_time now,
                                             duration longest_wait);
 
 }  // namespace relais::queue

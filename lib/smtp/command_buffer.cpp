@@ -18,6 +18,13 @@ void command_buffer::clear() noexcept {
   skipping_ = false;
 }
 
+void command_buffer::shrink() {
+  constexpr std::size_t usual = 4 * 1024;
+  if (octets_.capacity() <= usual) return;
+  std::string(rest()).swap(octets_);
+  begin_ = 0;
+}
+
 void command_buffer::skip() {
   const auto text = rest();
   for (std::size_t from = 0; from < text.size();) {

@@ -33,6 +33,8 @@ class command_buffer {
   std::string_view rest() const noexcept { return std::string_view(octets_).substr(begin_); }
   void consume(std::size_t octets) noexcept { begin_ += octets; }
   void clear() noexcept;
+  /// Gives back the memory that a large append() took. Views of lines are void afterwards.
+  void shrink();
   /// No octet waits, and no over-long line is being skipped.
   bool is_empty() const noexcept { return begin_ == octets_.size() && !skipping_; }
 

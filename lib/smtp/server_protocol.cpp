@@ -75,6 +75,9 @@ maybe_event server_protocol::state::next_content() {
     if (!content_over) return server_event{};
   }
   content_over = false;
+  // Many idle sessions must not keep what their last content needed (assigning "" would).
+  std::string().swap(content);
+  input.shrink();
   last_command = "END-OF-MESSAGE";
   auto event = event_of(kind::end_of_data);
   event.content_fault = content_fault();

@@ -79,7 +79,7 @@ struct server_protocol::state {
   bool content_over = false;  // the end was read, end_of_data is to be told
   unsigned errors = 0;
 
-  // Their memory is used again by the next command or message.
+  // Their memory is used again: by the next command, by the next piece of the same content.
   std::string hello, content;
   parsed_path address;
   mail_parameters parameters;

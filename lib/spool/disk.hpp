@@ -23,7 +23,14 @@ class file {
   virtual error_code write_at(std::uint64_t offset, std::span<const std::string_view> parts) = 0;
   /// Reads up to `length` octets; fewer only at the end of the file.
   virtual result<std::string> read_at(std::uint64_t offset, std::size_t length) = 0;
+  /// The same into buffers that are there, one after the other; how many octets there were.
+  virtual result<std::size_t> read_at(std::uint64_t offset, std::span<const std::span<char>> parts);
   virtual result<std::uint64_t> size() = 0;
+  /// Reserves room for octets up to `length` and makes the file that long, so that writing below it
+  /// needs no space any more. Errors: no_space...
+  virtual error_code allocate(std::uint64_t length) = 0;
+  /// False: the name of the file is gone; what is written to it will vanish.
+  virtual bool has_name() = 0;
   /// fdatasync(2). A failure is final for the file: the kernel may have dropped the pages, so it is
   /// never called a second time in the hope of success.
   virtual error_code sync() = 0;
@@ -49,6 +56,9 @@ class disk {
   /// Makes creations, renames and removals in that directory durable (fsync(2) of the directory).
   virtual error_code sync_directory(std::string_view name) = 0;
   virtual result<free_space> space() = 0;
+  /// Whether the directory that was opened is still the one found under its name. Errors:
+  /// not_found.
+  virtual error_code verify() = 0;
 };
 
 /// Opens (creating it, 0700, if its parent exists) the directory `root` of the real file system and

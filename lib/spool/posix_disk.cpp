@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <map>
@@ -55,6 +56,17 @@ auto uninterrupted(Call call) {
   return value;
 }
 
+/// What one pwritev(2) takes on Linux (UIO_MAXIOV).
+constexpr std::size_t most_parts = 1024;
+
+/// Behind what one call has done: `first` and the part that it leaves.
+void skip(std::vector<iovec>& rest, std::size_t& first, std::size_t done) {
+  while (first < rest.size() && done >= rest[first].iov_len) done -= rest[first++].iov_len;
+  if (done == 0) return;
+  rest[first].iov_base = static_cast<char*>(rest[first].iov_base) + done;
+  rest[first].iov_len -= done;
+}
+
 class posix_file final : public file {
  public:
   explicit posix_file(descriptor fd) : fd_(std::move(fd)) {}
@@ -66,29 +78,27 @@ class posix_file final : public file {
     }
     std::size_t first = 0;
     while (first < rest.size()) {
-      const auto count = static_cast<int>(std::min<std::size_t>(rest.size() - first, 64));
+      const auto count = static_cast<int>(std::min<std::size_t>(rest.size() - first, most_parts));
       const auto written = uninterrupted(
           [&] { return ::pwritev(fd_.value(), &rest[first], count, static_cast<off_t>(offset)); });
       if (written < 0) return last_error();
       if (written == 0) return errc::io_error;
       offset += static_cast<std::uint64_t>(written);
-      auto left = static_cast<std::size_t>(written);
-      while (first < rest.size() && left >= rest[first].iov_len) left -= rest[first++].iov_len;
-      if (left > 0) {
-        rest[first].iov_base = static_cast<char*>(rest[first].iov_base) + left;
-        rest[first].iov_len -= left;
-      }
+      skip(rest, first, static_cast<std::size_t>(written));
     }
     return {};
   }
 
+  using file::read_at;
   result<std::string> read_at(std::uint64_t offset, std::size_t length) override {
-    const auto total = size();
-    if (!total) return total.error();
-    // Never allocate for more than there is.
-    length = *total <= offset
-                 ? 0
-                 : static_cast<std::size_t>(std::min<std::uint64_t>(length, *total - offset));
+    // Never allocate for more than there is. Files only grow.
+    if (const auto known = known_size_.load(); offset > known || length > known - offset) {
+      const auto total = size();
+      if (!total) return total.error();
+      length = *total <= offset
+                   ? 0
+                   : static_cast<std::size_t>(std::min<std::uint64_t>(length, *total - offset));
+    }
     std::string octets(length, '\0');
     std::size_t done = 0;
     while (done < length) {
@@ -104,10 +114,47 @@ class posix_file final : public file {
     return octets;
   }
 
+  result<std::size_t> read_at(std::uint64_t offset,
+                              std::span<const std::span<char>> parts) override {
+    std::vector<iovec> rest;
+    for (const auto part : parts)
+      if (!part.empty()) rest.push_back({part.data(), part.size()});
+    std::size_t done = 0;
+    for (std::size_t first = 0; first < rest.size();) {
+      const auto count = static_cast<int>(std::min<std::size_t>(rest.size() - first, most_parts));
+      const auto got = uninterrupted([&] {
+        return ::preadv(fd_.value(), &rest[first], count, static_cast<off_t>(offset + done));
+      });
+      if (got < 0) return last_error();
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+      skip(rest, first, static_cast<std::size_t>(got));
+    }
+    return done;
+  }
+
   result<std::uint64_t> size() override {
-    struct stat status{};
-    if (::fstat(fd_.value(), &status) != 0) return last_error();
-    return static_cast<std::uint64_t>(status.st_size);
+    struct statx status{};
+    if (!look(STATX_SIZE, status)) return last_error();
+    known_size_ = status.stx_size;
+    return static_cast<std::uint64_t>(status.stx_size);
+  }
+
+  error_code allocate(std::uint64_t length) override {
+    if (uninterrupted([&] { return ::fallocate(fd_.value(), 0, 0, static_cast<off_t>(length)); }) ==
+        0) {
+      return {};
+    }
+    if (errno != EOPNOTSUPP) return last_error();
+    // A file system without it: the length at least, so that appends do not change it.
+    return uninterrupted([&] { return ::ftruncate(fd_.value(), static_cast<off_t>(length)); }) == 0
+               ? error_code{}
+               : last_error();
+  }
+
+  bool has_name() override {
+    struct statx status{};
+    return look(STATX_NLINK, status) && status.stx_nlink > 0;
   }
 
   error_code sync() override {
@@ -116,12 +163,20 @@ class posix_file final : public file {
   }
 
  private:
+  /// Never fstat(2): Linux 6.13 and later give the next write to a file a finer time stamp once
+  /// somebody has looked at the old one, and each fdatasync(2) behind that writes the inode, too.
+  bool look(unsigned mask, struct statx& status) const noexcept {
+    return ::statx(fd_.value(), "", AT_EMPTY_PATH, mask, &status) == 0;
+  }
+
   descriptor fd_;
+  std::atomic<std::uint64_t> known_size_{0};
 };
 
 class posix_disk final : public disk {
  public:
-  posix_disk(descriptor root, descriptor lock) : root_(std::move(root)), lock_(std::move(lock)) {}
+  posix_disk(std::string name, descriptor root, descriptor lock)
+      : name_(std::move(name)), root_(std::move(root)), lock_(std::move(lock)) {}
 
   result<std::unique_ptr<file>> open(std::string_view name, open_mode mode) override {
     const auto [folder, leaf] = locate(name);
@@ -132,9 +187,9 @@ class posix_disk final : public disk {
     if (mode == open_mode::create_new) flags |= O_CREAT | O_EXCL;
     descriptor fd(uninterrupted([&] { return ::openat(folder, leaf.c_str(), flags, 0600); }));
     if (!fd) return last_error();
-    struct stat status{};
-    if (::fstat(fd.value(), &status) != 0) return last_error();
-    if (!S_ISREG(status.st_mode)) return make_error_code(errc::permission);
+    struct statx status{};
+    if (::statx(fd.value(), "", AT_EMPTY_PATH, STATX_TYPE, &status) != 0) return last_error();
+    if (!S_ISREG(status.stx_mode)) return make_error_code(errc::permission);
     return std::unique_ptr<file>(std::make_unique<posix_file>(std::move(fd)));
   }
 
@@ -192,6 +247,18 @@ class posix_disk final : public disk {
                       status.f_files == 0 ? UINT64_MAX : status.f_favail};
   }
 
+  error_code verify() override {
+    struct stat ours{};
+    struct stat named{};
+    if (::fstat(root_.value(), &ours) != 0) return last_error();
+    // Removed, renamed away, or something else mounted over it.
+    if (::stat(name_.c_str(), &named) != 0 || ours.st_nlink == 0 || ours.st_dev != named.st_dev ||
+        ours.st_ino != named.st_ino) {
+      return errc::not_found;
+    }
+    return {};
+  }
+
  private:
   struct place {
     int folder;  ///< -1: errno says why
@@ -230,6 +297,7 @@ class posix_disk final : public disk {
     return folders_.emplace(std::string(name), std::move(opened)).first->second.value();
   }
 
+  std::string name_;
   descriptor root_;
   descriptor lock_;  // the lock lives as long as this descriptor
   std::mutex mutex_;
@@ -255,6 +323,18 @@ result<descriptor> open_root(const std::string& root) {
 
 }  // namespace
 
+result<std::size_t> file::read_at(std::uint64_t offset, std::span<const std::span<char>> parts) {
+  std::size_t done = 0;
+  for (const auto part : parts) {
+    const auto octets = read_at(offset + done, part.size());
+    if (!octets) return octets.error();
+    std::ranges::copy(*octets, part.begin());
+    done += octets->size();
+    if (octets->size() < part.size()) break;
+  }
+  return done;
+}
+
 result<std::unique_ptr<disk>> open_disk(const std::string& root) {
   // With a slash behind it, O_NOFOLLOW would not apply to the root itself.
   std::string name = root;
@@ -270,11 +350,17 @@ result<std::unique_ptr<disk>> open_disk(const std::string& root) {
   }
   descriptor lock(::openat(opened->value(), "lock",
                            O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600));
+  // To look at a spool on a file system that is read-only.
+  if (!lock && errno == EROFS) {
+    lock = descriptor(
+        ::openat(opened->value(), "lock", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  }
   if (!lock) return last_error();
   if (uninterrupted([&] { return ::flock(lock.value(), LOCK_EX | LOCK_NB); }) != 0) {
     return errno == EWOULDBLOCK ? make_error_code(errc::busy) : last_error();
   }
-  return std::unique_ptr<disk>(std::make_unique<posix_disk>(std::move(*opened), std::move(lock)));
+  return std::unique_ptr<disk>(
+      std::make_unique<posix_disk>(name, std::move(*opened), std::move(lock)));
 }
 
 }  // namespace relais::spool

@@ -1,7 +1,9 @@
 #include "spool/record.hpp"
 
 #include <algorithm>
-#include <type_traits>
+#include <array>
+#include <charconv>
+#include <cstring>
 
 #include "base/text.hpp"
 #include "spool/crc32c.hpp"
@@ -9,257 +11,408 @@
 namespace relais::spool {
 namespace {
 
-constexpr std::string_view message_magic = "relais-message 1\n";
-constexpr std::string_view message_family = "relais-message ";
-constexpr std::string_view states_magic_line = "relais-states 1\n";
-constexpr std::string_view states_family = "relais-states ";
-constexpr std::size_t checksum_size = 4;
-constexpr std::size_t state_head_size = 4 + 4 + 8;
-static_assert(withdrawn_mark.size() == message_magic.size());
-static_assert(message_prefix_size == message_magic.size() + 40);
+constexpr std::string_view record_mark = "@SP1 ";
+constexpr std::size_t name_size = 5;  // with its blank
+constexpr std::array<std::string_view, 5> names{"MSG  ", "MOVD ", "STAT ", "DONE ", "CMIT "};
+// Where the header's own checksum stands; it covers everything before it.
+constexpr std::size_t own_checksum_at = record_header_size - 15;
 
-template <class Unsigned>
-void put(std::string& out, Unsigned value) {
-  static_assert(std::is_unsigned_v<Unsigned>);
-  for (std::size_t i = 0; i < sizeof value; ++i)
-    out += static_cast<char>((static_cast<std::uint64_t>(value) >> (8 * i)) & 0xff);
+void put_hex(char*& to, std::string_view label, std::uint64_t value, int digits) noexcept {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::memcpy(to, label.data(), label.size());
+  to += label.size();
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *to++ = hex[(value >> shift) & 15];
 }
 
-void put_text(std::string& out, std::string_view text) {
-  put(out, static_cast<std::uint32_t>(text.size()));
-  out += text;
+constexpr std::array<std::int8_t, 256> make_hex_values() {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (int i = 0; i < 10; ++i)
+    values[static_cast<std::size_t>('0' + i)] = static_cast<std::int8_t>(i);
+  for (int i = 0; i < 6; ++i)
+    values[static_cast<std::size_t>('a' + i)] = static_cast<std::int8_t>(10 + i);
+  return values;
 }
+constexpr auto hex_values = make_hex_values();
 
-void put_time(std::string& out, wall_time time) {
-  put(out, static_cast<std::uint64_t>(time.time_since_epoch().count()));
-}
-
-/// Takes fields off the front; after the first that is missing, all further ones are, too.
-class reader {
- public:
-  explicit reader(std::string_view octets) : rest_(octets) {}
-
-  template <class Unsigned>
-  Unsigned number() {
-    const auto octets = take(sizeof(Unsigned));
-    std::uint64_t value = 0;
-    for (std::size_t i = octets.size(); i-- > 0;)
-      value = (value << 8) | static_cast<unsigned char>(octets[i]);
-    return static_cast<Unsigned>(value);
+/// Takes "label" and `digits` hex digits off the front.
+bool take_hex(std::string_view& from, std::string_view label, std::size_t digits,
+              std::uint64_t& value) noexcept {
+  if (from.size() < label.size() + digits || !from.starts_with(label)) return false;
+  value = 0;
+  for (const char c : from.substr(label.size(), digits)) {
+    const auto v = hex_values[static_cast<unsigned char>(c)];
+    if (v < 0) return false;
+    value = value << 4 | static_cast<std::uint64_t>(v);
   }
-  std::string_view text() { return take(number<std::uint32_t>()); }
-  wall_time time() {
-    return wall_time(std::chrono::microseconds(static_cast<std::int64_t>(number<std::uint64_t>())));
-  }
-  std::string_view take(std::size_t length) {
-    if (length > rest_.size()) {
-      good_ = false;
-      rest_ = {};
-    }
-    if (!good_) return {};
-    const auto taken = rest_.substr(0, length);
-    rest_.remove_prefix(length);
-    return taken;
-  }
-  bool good() const noexcept { return good_; }
-  bool at_end() const noexcept { return good_ && rest_.empty(); }
-  std::size_t left() const noexcept { return rest_.size(); }
-
- private:
-  std::string_view rest_;
-  bool good_ = true;
-};
-
-/// "relais-message 2\n": a format of another time.
-bool names_other_version(std::string_view octets, std::string_view family) {
-  if (!octets.starts_with(family)) return false;
-  octets.remove_prefix(family.size());
-  const auto end = octets.substr(0, 8).find('\n');
-  return end != std::string_view::npos && parse_number(octets.substr(0, end)).has_value();
+  from.remove_prefix(label.size() + digits);
+  return true;
 }
 
-std::string encode_envelope(const smtp::envelope& envelope) {
-  std::string out;
-  put(out, static_cast<std::uint8_t>(envelope.body));
-  put(out, static_cast<std::uint8_t>(envelope.smtputf8));
-  put_text(out, envelope.reverse_path.text());
-  put(out, static_cast<std::uint32_t>(envelope.forward_paths.size()));
-  for (const auto& path : envelope.forward_paths) put_text(out, path.text());
-  return out;
+/// Takes one line, without its end. A text that does not end with a line end is not ours.
+bool take_line(std::string_view& from, std::string_view& line) noexcept {
+  const auto end = from.find('\n');
+  if (end == std::string_view::npos) return false;
+  line = from.substr(0, end);
+  from.remove_prefix(end + 1);
+  return true;
 }
 
-/// Back from path::text(), exactly, or nothing.
+template <class Number>
+bool take_number(std::string_view& from, Number& value) noexcept {
+  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), value);
+  if (error != std::errc()) return false;
+  from.remove_prefix(static_cast<std::size_t>(end - from.data()));
+  return true;
+}
+
+bool take_blank(std::string_view& from) noexcept {
+  if (!from.starts_with(' ')) return false;
+  from.remove_prefix(1);
+  return true;
+}
+
+std::int64_t to_number(wall_time t) noexcept {
+  return t.time_since_epoch().count();
+}
+wall_time to_time(std::int64_t number) noexcept {
+  return wall_time(std::chrono::microseconds(number));
+}
+
+template <class Number>
+void append_number(std::string& text, Number value) {
+  char digits[24];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
+  text.append(digits, end);
+}
+
+void append_hex(std::string& text, std::uint64_t value) {
+  char digits[24];
+  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value, 16);
+  text.append(digits, end);
+}
+
+/// The bare <postmaster> of RFC 5321 4.5.1 is a path, but no address.
 std::optional<smtp::path> to_path(std::string_view text) {
-  // The bare <postmaster> (RFC 5321 4.1.1.3) has no domain and is a path only with its brackets.
-  if (iequals(text, "postmaster")) {
-    auto parsed = smtp::parse_path("<" + std::string(text) + ">", smtp::path_kind::forward);
-    if (!parsed || parsed->address.text() != text) return {};
+  if (text.find('@') == std::string_view::npos) {
+    const auto bracketed = '<' + std::string(text) + '>';
+    auto parsed = smtp::parse_path(bracketed, smtp::path_kind::forward);
+    if (!parsed || parsed->length != bracketed.size()) return {};
     return std::move(parsed->address);
   }
   auto parsed = smtp::parse_address(text);
-  if (!parsed || parsed->text() != text) return {};
+  if (!parsed) return {};
   return std::move(*parsed);
 }
 
-std::uint32_t prefix_checksum(std::string_view fields) {
-  return crc32c(fields, crc32c(message_magic));
+bool is_writable(const smtp::path& path) noexcept {
+  return !path.is_null() && std::ranges::none_of(path.local_part(), is_control) &&
+         std::ranges::none_of(path.domain(), is_control);
 }
 
-std::uint32_t state_checksum(queue_id id, std::string_view sequence_and_payload) {
-  std::string salt;
-  put(salt, id.value);
-  put(salt, static_cast<std::uint32_t>(sequence_and_payload.size()));
-  return crc32c(sequence_and_payload, crc32c(salt));
+void append_path(std::string& text, const smtp::path& path) {
+  text += path.local_part();
+  if (path.domain().empty()) return;
+  text += '@';
+  text += path.domain();
 }
 
-bool decode_entries(std::string_view payload, std::size_t recipients,
-                    std::vector<state_change::entry>& entries) {
-  reader in(payload);
-  const auto count = in.number<std::uint32_t>();
-  for (std::uint32_t i = 0; i < count && in.good(); ++i) {
-    auto& e = entries.emplace_back();
-    e.recipient = in.number<std::uint32_t>();
-    const auto status = in.number<std::uint8_t>();
-    if (status > static_cast<std::uint8_t>(recipient_status::removed)) return false;
-    e.state.status = static_cast<recipient_status>(status);
-    e.state.attempts = in.number<std::uint32_t>();
-    e.state.next_attempt = in.time();
-    e.state.diagnostic = std::string(in.text());
-    if (e.recipient >= recipients) return false;
+constexpr std::string_view status_letters = "pdbr";
+
+}  // namespace
+
+// --- the header
+
+void encode_header(const record_header& h, char* to) noexcept {
+  const char* begin = to;
+  std::memcpy(to, record_mark.data(), record_mark.size());
+  to += record_mark.size();
+  std::memcpy(to, names[static_cast<std::size_t>(h.type)].data(), name_size);
+  to += name_size;
+  put_hex(to, "id=", h.id, 16);
+  put_hex(to, " seq=", h.sequence, 16);
+  put_hex(to, " gen=", h.generation, 16);
+  put_hex(to, " env=", h.text_size, 8);
+  put_hex(to, " body=", h.body_size, 10);
+  put_hex(to, " crc=", h.checksum, 8);
+  put_hex(to, " hcrc=", crc32c({begin, own_checksum_at}), 8);
+  *to = '\n';
+}
+
+std::optional<record_header> decode_header(std::string_view octets) noexcept {
+  if (octets.size() < record_header_size || !octets.starts_with(record_mark)) return {};
+  const auto covered = octets.substr(0, own_checksum_at);
+  auto rest = octets.substr(record_mark.size(), record_header_size - record_mark.size());
+  const auto name = std::ranges::find(names, rest.substr(0, name_size));
+  if (name == names.end()) return {};
+  rest.remove_prefix(name_size);
+  record_header h;
+  h.type = static_cast<record_type>(name - names.begin());
+  std::uint64_t text_size = 0, checksum = 0, own = 0;
+  if (!take_hex(rest, "id=", 16, h.id) || !take_hex(rest, " seq=", 16, h.sequence) ||
+      !take_hex(rest, " gen=", 16, h.generation) || !take_hex(rest, " env=", 8, text_size) ||
+      !take_hex(rest, " body=", 10, h.body_size) || !take_hex(rest, " crc=", 8, checksum) ||
+      !take_hex(rest, " hcrc=", 8, own) || rest != "\n" || own != crc32c(covered)) {
+    return {};
   }
-  return count != 0 && in.at_end();
+  h.text_size = static_cast<std::uint32_t>(text_size);
+  h.checksum = static_cast<std::uint32_t>(checksum);
+  return h;
+}
+
+// --- envelopes
+
+std::string encode_envelope(const message& m) {
+  const auto& e = m.envelope;
+  if (e.forward_paths.empty() || !std::ranges::all_of(e.forward_paths, is_writable)) return {};
+  if (!e.reverse_path.is_null() && !is_writable(e.reverse_path)) return {};
+  std::string text;
+  text.reserve(96 + 48 * e.forward_paths.size());
+  text += "at ";
+  append_number(text, to_number(m.arrival));
+  text += "\nfrom ";
+  append_path(text, e.reverse_path);
+  text += '\n';
+  if (e.body == smtp::body_type::eight_bit_mime) text += "body 8bitmime\n";
+  if (e.smtputf8) text += "smtputf8\n";
+  if (m.large) {
+    text += "large ";
+    append_number(text, m.large->size);
+    text += ' ';
+    append_hex(text, m.large->checksum);
+    text += '\n';
+  }
+  for (const auto& path : e.forward_paths) {
+    text += "to ";
+    append_path(text, path);
+    text += '\n';
+  }
+  text += '\n';
+  return text;
+}
+
+namespace {
+
+std::optional<large_content> decode_large(std::string_view words) {
+  large_content large;
+  if (!take_number(words, large.size) || !take_blank(words)) return {};
+  const auto [end, error] =
+      std::from_chars(words.data(), words.data() + words.size(), large.checksum, 16);
+  if (error != std::errc() || end != words.data() + words.size()) return {};
+  return large;
+}
+
+/// One line of an envelope into `to`. False: not a line of an envelope.
+bool take_envelope_line(std::string_view line, decoded_envelope& to) {
+  if (line == "smtputf8") return to.envelope.smtputf8 = true;
+  if (line == "body 8bitmime") {
+    to.envelope.body = smtp::body_type::eight_bit_mime;
+    return true;
+  }
+  if (line.starts_with("large ")) {
+    to.large = decode_large(line.substr(6));
+    return to.large.has_value();
+  }
+  if (!line.starts_with("to ")) return false;
+  auto path = to_path(line.substr(3));
+  if (!path || path->is_null()) return false;
+  to.envelope.forward_paths.push_back(std::move(*path));
+  return true;
+}
+
+bool take_first_lines(std::string_view& text, std::int64_t& at, std::string_view& reverse_path) {
+  std::string_view line;
+  if (!take_line(text, line) || !line.starts_with("at ")) return false;
+  line.remove_prefix(3);
+  if (!take_number(line, at) || !line.empty()) return false;
+  if (!take_line(text, line) || !line.starts_with("from ")) return false;
+  reverse_path = line.substr(5);
+  return true;
 }
 
 }  // namespace
 
-std::string encode_message_head(const message& m) {
-  const auto envelope = encode_envelope(m.envelope);
-  std::string fields;
-  put(fields, static_cast<std::uint32_t>(envelope.size()));
-  put(fields, crc32c(envelope));
-  put(fields, static_cast<std::uint64_t>(m.content.size()));
-  put(fields, crc32c(m.content));
-  put(fields, m.id.value);
-  put_time(fields, m.arrival);
-
-  std::string head(message_magic);
-  put(head, prefix_checksum(fields));
-  head += fields;
-  head += envelope;
-  return head;
-}
-
-verdict decode_message_prefix(std::string_view octets, message_prefix& prefix) {
-  if (octets.starts_with(withdrawn_mark)) return verdict::withdrawn;
-  const bool ours = octets.starts_with(message_magic);
-  const bool whole = octets.size() >= message_prefix_size;
-  bool intact = false;
-  if (whole) {
-    reader in(octets.substr(message_magic.size(), message_prefix_size - message_magic.size()));
-    const auto checksum = in.number<std::uint32_t>();
-    const auto fields = octets.substr(message_magic.size() + checksum_size,
-                                      message_prefix_size - message_magic.size() - checksum_size);
-    intact = checksum == prefix_checksum(fields);
-    prefix.envelope_size = in.number<std::uint32_t>();
-    prefix.envelope_checksum = in.number<std::uint32_t>();
-    prefix.content_size = in.number<std::uint64_t>();
-    prefix.content_checksum = in.number<std::uint32_t>();
-    prefix.id.value = in.number<std::uint64_t>();
-    prefix.arrival = in.time();
-  }
-  if (ours) return intact ? verdict::good : verdict::damaged;
-  // A flipped bit in our own version number is damage, not a message from the future.
-  if (!intact && names_other_version(octets, message_family)) return verdict::other_version;
-  return verdict::damaged;
-}
-
-std::optional<smtp::envelope> decode_envelope(const message_prefix& prefix,
-                                              std::string_view octets) {
-  if (octets.size() != prefix.envelope_size || crc32c(octets) != prefix.envelope_checksum)
-    return {};
-  reader in(octets);
-  smtp::envelope envelope;
-  const auto body = in.number<std::uint8_t>();
-  const auto smtputf8 = in.number<std::uint8_t>();
-  if (body > static_cast<std::uint8_t>(smtp::body_type::eight_bit_mime) || smtputf8 > 1) return {};
-  envelope.body = static_cast<smtp::body_type>(body);
-  envelope.smtputf8 = smtputf8 != 0;
-  if (const auto reverse = in.text(); !reverse.empty()) {
-    auto path = to_path(reverse);
+std::optional<decoded_envelope> decode_envelope(std::string_view text) {
+  const auto whole = text.size();
+  decoded_envelope decoded;
+  std::int64_t at = 0;
+  std::string_view line;
+  if (!take_first_lines(text, at, line)) return {};
+  decoded.arrival = to_time(at);
+  if (!line.empty()) {
+    auto path = to_path(line);
     if (!path) return {};
-    envelope.reverse_path = std::move(*path);
+    decoded.envelope.reverse_path = std::move(*path);
   }
-  const auto count = in.number<std::uint32_t>();
-  if (count == 0 || count > in.left() / 4) return {};
-  envelope.forward_paths.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    auto path = to_path(in.text());
-    if (!in.good() || !path || path->is_null()) return {};
-    envelope.forward_paths.push_back(std::move(*path));
+  for (;;) {
+    if (!take_line(text, line)) return {};
+    if (line.empty()) break;
+    if (!take_envelope_line(line, decoded)) return {};
   }
-  if (!in.at_end()) return {};
-  return envelope;
+  if (decoded.envelope.forward_paths.empty()) return {};
+  decoded.length = whole - text.size();
+  return decoded;
 }
 
-bool is_storable(const smtp::envelope& envelope) {
-  const auto survives = [](const smtp::path& path) { return to_path(path.text()) == path; };
-  return (envelope.reverse_path.is_null() || survives(envelope.reverse_path)) &&
-         !envelope.forward_paths.empty() &&
-         std::ranges::all_of(envelope.forward_paths, [&](const smtp::path& path) {
-           return !path.is_null() && survives(path);
-         });
+std::optional<envelope_outline> outline_envelope(std::string_view text) {
+  const auto whole = text.size();
+  envelope_outline outline;
+  std::int64_t at = 0;
+  std::string_view line;
+  if (!take_first_lines(text, at, line)) return {};
+  for (;;) {
+    if (!take_line(text, line)) return {};
+    if (line.empty()) break;
+    if (line.starts_with("to ")) {
+      ++outline.recipients;
+    } else if (line.starts_with("large ")) {
+      outline.large = decode_large(line.substr(6));
+      if (!outline.large) return {};
+    } else if (line != "smtputf8" && line != "body 8bitmime") {
+      return {};
+    }
+  }
+  if (outline.recipients == 0) return {};
+  outline.length = whole - text.size();
+  return outline;
 }
 
-std::string_view states_magic() noexcept {
-  return states_magic_line;
+// --- states
+
+void append_states(std::string& text, const state_set& states) {
+  if (states.is_full) {
+    text += "full ";
+    append_hex(text, states.as_of);
+    text += '\n';
+  } else {
+    text += "delta\n";
+  }
+  if (states.hold) text += *states.hold ? "hold\n" : "release\n";
+  for (const auto& [recipient, state] : states.entries) {
+    append_number(text, recipient);
+    text += ' ';
+    text += status_letters[static_cast<std::size_t>(state.status)];
+    text += ' ';
+    append_number(text, state.attempts);
+    text += ' ';
+    append_number(text, to_number(state.next_attempt));
+    text += ' ';
+    const auto from = text.size();
+    text += state.diagnostic;
+    // Callers hand in printable text; a line end in it would be the end of the record.
+    std::replace_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), is_control, ' ');
+    text += '\n';
+  }
 }
 
-std::string encode_states(queue_id id, std::uint64_t sequence,
-                          std::span<const state_change::entry> entries) {
-  std::string body;
-  put(body, sequence);
-  put(body, static_cast<std::uint32_t>(entries.size()));
-  for (const auto& e : entries) {
-    put(body, e.recipient);
-    put(body, static_cast<std::uint8_t>(e.state.status));
-    put(body, e.state.attempts);
-    put_time(body, e.state.next_attempt);
-    put_text(body, e.state.diagnostic);
+namespace {
+
+bool take_state(std::string_view line, std::uint32_t recipients, state_set& to) {
+  state_change::entry e;
+  if (!take_number(line, e.recipient) || e.recipient >= recipients) return false;
+  if (!take_blank(line) || line.empty()) return false;
+  const auto letter = status_letters.find(line.front());
+  if (letter == std::string_view::npos) return false;
+  e.state.status = static_cast<recipient_status>(letter);
+  line.remove_prefix(1);
+  std::int64_t next = 0;
+  if (!take_blank(line) || !take_number(line, e.state.attempts) || !take_blank(line) ||
+      !take_number(line, next) || !take_blank(line)) {
+    return false;
   }
-  std::string record;
-  put(record, static_cast<std::uint32_t>(body.size()));
-  put(record, state_checksum(id, body));
-  record += body;
-  return record;
+  e.state.next_attempt = to_time(next);
+  e.state.diagnostic = line;
+  to.entries.push_back(std::move(e));
+  return true;
 }
 
-verdict decode_states(queue_id id, std::string_view octets, std::size_t recipients,
-                      state_file& states) {
-  states.recipients.assign(recipients, {});
-  states.valid_length = 0;
-  states.next_sequence = 1;
-  if (!octets.starts_with(states_magic_line)) {
-    return names_other_version(octets, states_family) ? verdict::other_version : verdict::damaged;
+}  // namespace
+
+std::optional<state_set> decode_states(std::string_view text, std::uint32_t recipients) {
+  state_set states;
+  std::string_view line;
+  if (!take_line(text, line)) return {};
+  if (line.starts_with("full ")) {
+    line.remove_prefix(5);
+    const auto [end, error] =
+        std::from_chars(line.data(), line.data() + line.size(), states.as_of, 16);
+    if (error != std::errc() || end != line.data() + line.size()) return {};
+    states.is_full = true;
+  } else if (line != "delta") {
+    return {};
   }
-  std::size_t at = states_magic_line.size();
-  states.valid_length = at;
-  for (bool first = true; octets.size() - at >= state_head_size; first = false) {
-    reader in(octets.substr(at));
-    const auto length = in.number<std::uint32_t>();
-    const auto checksum = in.number<std::uint32_t>();
-    const auto body = in.take(length);
-    if (!in.good() || length < 8 || state_checksum(id, body) != checksum) break;
-    const auto sequence = reader(body).number<std::uint64_t>();
-    // Numbered without gaps: a leftover behind the end is not taken for the next record.
-    if (!first && sequence != states.next_sequence) break;
-    std::vector<state_change::entry> entries;
-    if (!decode_entries(body.substr(8), recipients, entries)) break;
-    for (auto& e : entries) states.recipients[e.recipient] = std::move(e.state);
-    at += 8 + length;
-    states.valid_length = at;
-    states.next_sequence = sequence + 1;
+  while (!text.empty()) {
+    if (!take_line(text, line)) return {};
+    if (line == "hold" || line == "release") {
+      states.hold = line == "hold";
+    } else if (!take_state(line, recipients, states)) {
+      return {};
+    }
   }
-  return verdict::good;
+  return states;
+}
+
+// --- DONE and CMIT
+
+void append_done(std::string& text, queue_id id, std::span<const std::uint32_t> segments) {
+  char digits[16];
+  char* to = digits;
+  put_hex(to, "", id.value, 16);
+  text.append(digits, sizeof digits);
+  for (const auto number : segments) {
+    text += ' ';
+    append_hex(text, number);
+  }
+  text += '\n';
+}
+
+std::optional<std::vector<done_entry>> decode_done(std::string_view text) {
+  std::vector<done_entry> entries;
+  std::string_view line;
+  while (!text.empty()) {
+    if (!take_line(text, line)) return {};
+    done_entry e;
+    if (!take_hex(line, "", 16, e.id.value)) return {};
+    while (!line.empty()) {
+      std::uint32_t number = 0;
+      if (!take_blank(line)) return {};
+      const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), number, 16);
+      if (error != std::errc()) return {};
+      line.remove_prefix(static_cast<std::size_t>(end - line.data()));
+      e.segments.push_back(number);
+    }
+    entries.push_back(std::move(e));
+  }
+  return entries;
+}
+
+std::string encode_commit(const commit_text& c) {
+  std::string text = "records ";
+  append_number(text, c.records);
+  text += " from ";
+  append_number(text, c.from);
+  text += " highest ";
+  text += c.highest_id.text();
+  text += '\n';
+  return text;
+}
+
+std::optional<commit_text> decode_commit(std::string_view text) {
+  commit_text c;
+  const auto take_field = [&](std::string_view label, std::uint64_t& value) {
+    if (!text.starts_with(label)) return false;
+    text.remove_prefix(label.size());
+    return take_number(text, value);
+  };
+  constexpr std::string_view last = " highest ";
+  if (!take_field("records ", c.records) || !take_field(" from ", c.from)) return {};
+  if (!text.starts_with(last)) return {};
+  text.remove_prefix(last.size());
+  if (text.size() != 17 || !text.ends_with('\n')) return {};
+  const auto id = queue_id::parse(text.substr(0, 16));
+  if (!id) return {};
+  c.highest_id = *id;
+  return c;
 }
 
 }  // namespace relais::spool

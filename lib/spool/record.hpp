@@ -1,10 +1,7 @@
-// What the spool's files look like inside: pure encoding and decoding, no disk. All numbers are
-// little-endian, all foreign text is length-prefixed, so no content can be taken for structure.
-//
-// A message file:  "relais-message 1\n", a fixed prefix with lengths and checksums (itself
-//                  checksummed, so that no length is believed unverified), envelope, content.
-// A state file:    "relais-states 1\n", then records that are only ever appended: length, checksum,
-//                  sequence, new states of some recipients. The newest state of a recipient wins.
+// What a record of the log looks like (docs/spool-format.md): a header line of 128 octets in ASCII,
+// lines of text, and for a message its content as it will be sent, so that grep, strings and less
+// work on a segment. Pure encoding and decoding, no disk. Nothing is believed before its checksum
+// was right: the header has one of its own, so that no length is trusted unverified.
 #pragma once
 
 #include <cstdint>
@@ -18,58 +15,95 @@
 
 namespace relais::spool {
 
-/// Magic line and fixed fields.
-inline constexpr std::size_t message_prefix_size = 17 + 40;
+enum class record_type : std::uint8_t {
+  message,  ///< MSG: envelope and content (or where the content is)
+  moved,    ///< MOVD: the same, copied by compaction, with the states of its recipients
+  states,   ///< STAT: new states of one message
+  done,     ///< DONE: messages that have left
+  commit    ///< CMIT: the batch before it is whole
+};
 
-/// Overwrites the magic line of a message that was answered with an error (same length): what
-/// recovery finds under this mark is removed, not delivered.
-inline constexpr std::string_view withdrawn_mark = "relais-withdrawn\n";
+inline constexpr std::size_t record_header_size = 128;
+inline constexpr std::size_t block_size = 4096;  ///< batches begin at multiples of it
 
-struct message_prefix {
-  queue_id id;
+struct record_header {
+  record_type type = record_type::message;
+  std::uint64_t id = 0;        ///< queue id; of a commit: the number of the batch in its segment
+  std::uint64_t sequence = 0;  ///< grows over the whole log
+  std::uint64_t generation =
+      0;  ///< of the segment: what a recycled segment held before has another
+  std::uint32_t text_size = 0;
+  std::uint64_t body_size = 0;
+  std::uint32_t checksum = 0;  ///< CRC32C of text and body
+
+  bool has_message() const noexcept {
+    return type == record_type::message || type == record_type::moved;
+  }
+  /// Octets in the log, padding included.
+  std::uint64_t size() const noexcept {
+    return (record_header_size + text_size + body_size + 7) / 8 * 8;
+  }
+};
+
+/// Writes record_header_size octets.
+void encode_header(const record_header& header, char* to) noexcept;
+/// `octets` begins with the header. Empty: no header, or a damaged one.
+std::optional<record_header> decode_header(std::string_view octets) noexcept;
+
+// --- the text of MSG and MOVD
+
+/// The envelope as lines. Empty if an address would not survive it, or there is no recipient.
+std::string encode_envelope(const message& m);
+
+struct decoded_envelope {
   wall_time arrival;
-  std::uint32_t envelope_size = 0;
-  std::uint32_t envelope_checksum = 0;
-  std::uint64_t content_size = 0;
-  std::uint32_t content_checksum = 0;
+  smtp::envelope envelope;
+  std::optional<large_content> large;
+  std::size_t length = 0;  ///< octets of the text that are the envelope; states follow in MOVD
+};
+std::optional<decoded_envelope> decode_envelope(std::string_view text);
+/// How many recipients the envelope names, without parsing them; nothing if it is not an envelope.
+struct envelope_outline {
+  std::uint32_t recipients = 0;
+  std::size_t length = 0;  ///< as above
+  std::optional<large_content> large;
+};
+std::optional<envelope_outline> outline_envelope(std::string_view text);
 
-  std::uint64_t content_offset() const noexcept { return message_prefix_size + envelope_size; }
+// --- states: the text of STAT, and behind the envelope in MOVD
+
+struct state_set {
+  /// True: recipients that are not listed are as new (pending, never tried). False: as before.
+  bool is_full = false;
+  /// Of a full set: it speaks for everything up to this sequence; deltas behind it win.
+  std::uint64_t as_of = 0;
+  std::optional<bool> hold;
+  std::vector<state_change::entry> entries;
 };
 
-enum class verdict : std::uint8_t {
-  good,
-  withdrawn,      ///< carries the withdrawn mark
-  other_version,  ///< of another format version: not ours to judge
-  damaged
+void append_states(std::string& text, const state_set& states);
+/// `recipients`: how many the message has, if known; an entry beyond them is damage.
+std::optional<state_set> decode_states(std::string_view text, std::uint32_t recipients);
+
+// --- DONE
+
+/// A message that left, and the numbers of the segments that hold a copy of it: as long as one of
+/// these is in use, the DONE record must not vanish.
+struct done_entry {
+  queue_id id;
+  std::vector<std::uint32_t> segments;
 };
+void append_done(std::string& text, queue_id id, std::span<const std::uint32_t> segments);
+std::optional<std::vector<done_entry>> decode_done(std::string_view text);
 
-/// What goes before the content: magic line, prefix, envelope.
-std::string encode_message_head(const message& m);
+// --- CMIT
 
-/// `octets` is the beginning of the file, at least message_prefix_size octets of a whole file.
-verdict decode_message_prefix(std::string_view octets, message_prefix& prefix);
-
-/// Empty if checksum, structure or an address is wrong.
-std::optional<smtp::envelope> decode_envelope(const message_prefix& prefix,
-                                              std::string_view octets);
-
-/// Whether every address survives a way through the spool; a message without recipients does not.
-bool is_storable(const smtp::envelope& envelope);
-
-std::string_view states_magic() noexcept;
-
-std::string encode_states(queue_id id, std::uint64_t sequence,
-                          std::span<const state_change::entry> entries);
-
-struct state_file {
-  std::vector<recipient_state> recipients;  ///< folded: the newest of each
-  std::uint64_t valid_length = 0;           ///< octets up to the end of the last whole record
-  std::uint64_t next_sequence = 1;
+struct commit_text {
+  std::uint64_t records = 0;  ///< in the batch, without the commit
+  std::uint64_t from = 0;     ///< where the batch begins in its segment
+  queue_id highest_id;        ///< of all messages so far
 };
-
-/// Folds the records of one file. What follows the last whole record is ignored: the torn end of
-/// a batch that was never acknowledged. damaged: not even the magic line is right.
-verdict decode_states(queue_id id, std::string_view octets, std::size_t recipients,
-                      state_file& states);
+std::string encode_commit(const commit_text& c);
+std::optional<commit_text> decode_commit(std::string_view text);
 
 }  // namespace relais::spool

@@ -54,7 +54,8 @@ TEST_CASE(
     INFO("cut at " << cut << '\n' << s.relay.log.text());
     CHECK(over);
     CHECK(s.remote->taken.size() == (cut >= end_of_data ? 1u : 0u));
-    CHECK(s.disk.list("messages")->empty());
+    CHECK(s.relay.shut_down(1min));
+    CHECK(s.relay.spooled().empty());
   }
 }
 

@@ -1,6 +1,7 @@
 #include "support/sim_world.hpp"
 
-#include <deque>
+#include <algorithm>
+#include <vector>
 
 #include "base/error.hpp"
 #include "support/sim_network.hpp"
@@ -53,17 +54,50 @@ class sim_alarms final : public net::alarms {
 
 class sim_runner final : public spool::runner {
  public:
-  explicit sim_runner(sim_world& world) : world_(world) {}
+  sim_runner(sim_world& world, std::size_t threads)
+      : state_(std::make_shared<state>(world, threads)) {}
+  ~sim_runner() override {
+    // A job may be the last owner of something whose end asks for another job.
+    while (!state_->jobs.empty()) state_->jobs.erase(state_->jobs.begin());
+  }
+  sim_runner(const sim_runner&) = delete;
+  sim_runner& operator=(const sim_runner&) = delete;
 
-  void run(std::function<void()> job) override {
-    const auto starts = std::max(world_.clock.now(), free_at_);
-    free_at_ = starts + duration(static_cast<std::int64_t>(world_.random.below(5'000'000)));
-    world_.at(free_at_, std::move(job));
+  void run(std::function<void()> job) override { begin(*state_, state_->keep(std::move(job))); }
+  void run_after(duration delay, std::function<void()> job) override {
+    const auto number = state_->keep(std::move(job));
+    state_->world.at(state_->world.clock.now() + delay, [s = std::weak_ptr(state_), number] {
+      if (const auto alive = s.lock()) begin(*alive, number);
+    });
   }
 
  private:
-  sim_world& world_;
-  steady_time free_at_{};
+  // The jobs are here, not in the world's events: they end with the runner.
+  struct state : std::enable_shared_from_this<state> {
+    state(sim_world& w, std::size_t threads) : world(w), free_at(threads) {}
+    std::uint64_t keep(std::function<void()> job) {
+      jobs.emplace(++last, std::move(job));
+      return last;
+    }
+    sim_world& world;
+    std::vector<steady_time> free_at;  // of each thread
+    std::map<std::uint64_t, std::function<void()>> jobs;
+    std::uint64_t last = 0;
+  };
+
+  static void begin(state& s, std::uint64_t number) {
+    auto& free_at = *std::ranges::min_element(s.free_at);
+    const auto starts = std::max(s.world.clock.now(), free_at);
+    free_at = starts + duration(static_cast<std::int64_t>(s.world.random.below(5'000'000)));
+    s.world.at(free_at, [weak = s.weak_from_this(), number] {
+      const auto alive = weak.lock();
+      if (!alive) return;
+      const auto job = alive->jobs.extract(number);
+      if (job) job.mapped()();
+    });
+  }
+
+  std::shared_ptr<state> state_;
 };
 
 }  // namespace
@@ -113,8 +147,8 @@ const net::runtime& sim_world::runtime(const ip_address& address) {
   return *found;
 }
 
-std::unique_ptr<spool::runner> sim_world::make_runner() {
-  return std::make_unique<sim_runner>(*this);
+std::unique_ptr<spool::runner> sim_world::make_runner(std::size_t threads) {
+  return std::make_unique<sim_runner>(*this, threads);
 }
 
 }  // namespace relais::testing

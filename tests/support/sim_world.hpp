@@ -44,8 +44,9 @@ class sim_world {
   net::network& node(const ip_address& address);
   /// What a coroutine of that host is given.
   const net::runtime& runtime(const ip_address& address);
-  /// One job after the other, each after a latency of the disk.
-  std::unique_ptr<spool::runner> make_runner();
+  /// So many jobs at a time, each after a latency of the disk. The destructor drops what has not
+  /// begun.
+  std::unique_ptr<spool::runner> make_runner(std::size_t threads = 1);
 
   /// Latency of one way, drawn per packet up to this.
   duration slowest_packet = std::chrono::milliseconds(40);

@@ -1,5 +1,6 @@
 #include "support/simulated_relay.hpp"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <stdexcept>
 
@@ -28,14 +29,126 @@ simulated_relay::simulated_relay(sim_world& world, sim_disk& storage, fake_resol
   settings.hostname = "relay.test";
   settings.listeners = {config::listener{endpoint{address, 25}}};
   settings.relay.trusted_networks.push_back(*ip_network::parse("192.0.2.0/24"));
+  // Small, so that a short run sees segments change and large contents.
+  settings.spool.segment_size = 256_KiB;
+  settings.spool.inline_max = 16_KiB;
+  settings.spool.spare_segments = 1;
+  settings.spool.checkpoint_after = 1_MiB;
+  settings.spool.compaction_slack = 512_KiB;
+  settings.spool.minimum_free = 4_MiB;
+  settings.spool.critical_free = 1_MiB;
 }
 
 simulated_relay::~simulated_relay() = default;
 
+namespace {
+
+// Lets what is slow on a large disk be slow.
+class slow_runner final : public spool::runner {
+ public:
+  slow_runner(std::unique_ptr<spool::runner> to, duration delay)
+      : to_(std::move(to)), delay_(delay) {}
+  void run(std::function<void()> job) override { to_->run_after(delay_, std::move(job)); }
+  void run_after(duration delay, std::function<void()> job) override {
+    to_->run_after(delay + delay_, std::move(job));
+  }
+
+ private:
+  std::unique_ptr<spool::runner> to_;
+  duration delay_;
+};
+
+const endpoint http_endpoint{simulated_relay::address, 9025};
+
+net::task<void> probe(sim_world& world, std::string& heard, bool& over) {
+  const auto& here = world.runtime(simulated_relay::client_address);
+  auto connected = co_await here.network.connect(http_endpoint, 30s);
+  if (connected) {
+    net::stream stream(std::move(*connected), here);
+    co_await stream.write("GET /readyz HTTP/1.0\r\n\r\n");
+    std::string buffer(4096, '\0');
+    for (;;) {
+      const auto target = net::asio::buffer(buffer);
+      const auto got = co_await stream.read_some(target);
+      if (!got) break;
+      heard.append(buffer, 0, *got);
+    }
+  }
+  over = true;
+}
+
+}  // namespace
+
+std::string simulated_relay::readiness() {
+  std::string heard;
+  bool over = false;
+  auto probing = probe(world_, heard, over);
+  net::asio::co_spawn(world_.io, std::move(probing), [](const std::exception_ptr& e) {
+    if (e) std::rethrow_exception(e);
+  });
+  world_.run_until([&] { return over; }, 1min);
+  return heard;
+}
+
+std::unique_ptr<spool::store> simulated_relay::open_store(
+    spool::runner& jobs, std::vector<spool::stored_message>& found) {
+  if (running_) throw std::runtime_error("the relay is running");
+  end_runners();
+  const spool::store_world surroundings{storage_, jobs, jobs, world_.clock};
+  spool::store_options options;
+  options.segment_size = settings.spool.segment_size.bytes;
+  std::string why;
+  auto opened = spool::open_store(surroundings, options, why);
+  if (!opened) throw std::runtime_error("the spool cannot be opened: " + why);
+  const auto report = opened->store->enumerate(
+      [&](spool::stored_message message) { found.push_back(std::move(message)); });
+  if (!report) throw std::runtime_error("the spool cannot be read");
+  return std::move(opened->store);
+}
+
+std::vector<spool::stored_message> simulated_relay::spooled() {
+  const auto jobs = world_.make_runner();
+  std::vector<spool::stored_message> all;
+  open_store(*jobs, all);
+  return all;
+}
+
+void simulated_relay::hold(queue_id id) {
+  const auto jobs = world_.make_runner();
+  std::vector<spool::stored_message> all;
+  const auto store = open_store(*jobs, all);
+  spool::state_change change;
+  change.id = id;
+  change.hold = true;
+  store->settle(std::move(change));
+  bool done = false;
+  store->flush([&](error_code) { done = true; });
+  world_.run_until([&] { return done; }, 1min);
+  store->close();
+}
+
+std::size_t simulated_relay::large_files() const {
+  const auto files = storage_.files();
+  return static_cast<std::size_t>(std::ranges::count_if(
+      files, [](const std::string& name) { return name.starts_with("large/"); }));
+}
+
+// What they still hold refers to the store of the relay.
+void simulated_relay::end_runners() {
+  readers_.reset();
+  maintenance_.reset();
+  committer_.reset();
+}
+
 void simulated_relay::start() {
+  end_runners();
   relay_.reset();
   committer_ = world_.make_runner();
-  readers_ = world_.make_runner();
+  readers_ = world_.make_runner(4);
+  maintenance_ = world_.make_runner();
+  if (maintenance_delay != duration{}) {
+    maintenance_ = std::make_unique<slow_runner>(std::move(maintenance_), maintenance_delay);
+  }
   const auto& runtime = world_.runtime(address);
   daemon::world surroundings;
   surroundings.workers = {&runtime};
@@ -43,9 +156,11 @@ void simulated_relay::start() {
   surroundings.disk = &storage_;
   surroundings.committer = committer_.get();
   surroundings.readers = readers_.get();
+  surroundings.maintenance = maintenance_.get();
   surroundings.events = &log;
   relay_ = std::make_unique<daemon::relay>(settings, surroundings);
   relay_->adopt(0, *runtime.network.listen(settings.listeners.front().address, false));
+  relay_->adopt_http(*runtime.network.listen(http_endpoint, false));
   relay_->start();
   running_ = true;
 }
@@ -61,7 +176,12 @@ bool simulated_relay::shut_down(duration limit) {
     clean = all;
   });
   world_.run_until([&] { return done; }, limit);
-  return done && clean;
+  if (!done) return false;
+  // As threads are joined: what was handed over is done, what is delayed is dropped.
+  world_.run_until([] { return false; }, 10s);
+  relay_->close();
+  end_runners();
+  return clean;
 }
 
 void simulated_relay::kill() {
@@ -77,9 +197,8 @@ void simulated_relay::kill() {
   world_.io.poll();
   relay_->hurry();
   world_.run_until([&] { return done; }, 1min);
-  // Jobs of the disk that nobody waits for any more refer to the store.
-  world_.run_until([] { return false; }, 10s);
   if (!done) throw std::runtime_error("the relay did not stop");
+  end_runners();
 }
 
 namespace {

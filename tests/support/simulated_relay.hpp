@@ -30,6 +30,7 @@ class simulated_relay {
 
   config::settings settings;
   recording_log log;
+  duration maintenance_delay{};  ///< of each job, from the next start on
 
   void start();
   /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off.
@@ -37,12 +38,22 @@ class simulated_relay {
   bool shut_down(duration limit);
   /// Ends everything at once, as a second signal does; for power cuts, with the disk off.
   void kill();
+  /// What /readyz answers, status line to body. Runs the world meanwhile.
+  std::string readiness();
+  /// What the next start would find. Only while the relay does not run.
+  std::vector<spool::stored_message> spooled();
+  std::size_t large_files() const;
+  /// As an operator's tool does, while the relay does not run.
+  void hold(queue_id id);
 
  private:
+  void end_runners();
+  std::unique_ptr<spool::store> open_store(spool::runner& jobs,
+                                           std::vector<spool::stored_message>& found);
   sim_world& world_;
   sim_disk& storage_;
   fake_resolver& dns_;
-  std::unique_ptr<spool::runner> committer_, readers_;
+  std::unique_ptr<spool::runner> committer_, readers_, maintenance_;
   std::unique_ptr<daemon::relay> relay_;
   bool running_ = false;
 };

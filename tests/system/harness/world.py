@@ -19,6 +19,7 @@ from .process import Process
 SMTP_PORT = 2525  # of relais and of every next MTA: MX records have no port (delivery.port)
 DNS_PORT = 5353
 PEERS = pathlib.Path(os.environ.get("RELAIS_PEERS", "/opt/relais-peers"))
+PASSED_ON = ("RELAISD", "RELAISCTL", "RELAIS_PEERS", "RELAIS_KILL_ROUNDS", "RELAIS_KILL_SEED")
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 
 
@@ -88,7 +89,7 @@ def require_root_and_peers():
     """Ends the process with SKIPPED and one sentence where the tests cannot run; tries sudo first."""
     if os.geteuid() != 0:
         if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
-            kept = [f"{name}={os.environ[name]}" for name in ("RELAISD", "RELAIS_PEERS") if name in os.environ]
+            kept = [f"{name}={os.environ[name]}" for name in PASSED_ON if name in os.environ]
             os.execvp("sudo", ["sudo", "-n", "env", *kept, sys.executable, *sys.argv])
         _skip("system tests need root (or sudo without a password): Postfix and Exim change users")
     for program in ("swaks", "msmtp", "curl", "openssl", "setpriv"):

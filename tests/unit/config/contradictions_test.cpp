@@ -68,14 +68,12 @@ TEST_CASE("settings that contradict each other are mistakes at the place of the 
        "t.yaml:1:12: two listeners have the address 127.0.0.1:25"},
       {"listeners: [\"127.0.0.1:25\", \"[::ffff:127.0.0.1]:25\"]",
        "t.yaml:1:12: two listeners have the address 127.0.0.1:25"},
-      {"limits: {message_size: 2 GiB}",
-       "t.yaml:1:24: limits.message_size (2 GiB) is larger than limits.memory (256 MiB): such a "
-       "message "
-       "could never be received"},
-      {"limits: {memory: 1 MiB}",
-       "t.yaml:1:18: limits.message_size (50 MiB) is larger than limits.memory (1 MiB): such a "
-       "message "
-       "could never be received"},
+      {"spool: {inline_max: 17 MiB}",
+       "t.yaml:1:21: spool.inline_max (17 MiB) is larger than a quarter of spool.segment_size (64 "
+       "MiB)"},
+      {"spool: {segment_size: 4 MiB, inline_max: 1025 KiB}",
+       "t.yaml:1:42: spool.inline_max (1025 KiB) is larger than a quarter of spool.segment_size (4 "
+       "MiB)"},
   }));
   INFO(r.yaml);
   CHECK(mistakes(r.yaml) == std::vector<std::string>{r.mistake});
@@ -87,7 +85,8 @@ TEST_CASE("values that go together are accepted") {
                "smarthost: {host: h.example, username: u, password: p}",
                "smarthost: {host: h.example}\ndelivery: {tls: none}", "delivery: {ipv6: false}",
                "listeners: [\"127.0.0.1:25\", \"127.0.0.1:587\", \"[::1]:25\"]",
-               "limits: {message_size: 1 GiB, memory: 1 GiB}");
+               "limits: {message_size: 1 GiB, memory: 1 MiB}", "spool: {segment_size: 4 MiB}",
+               "spool: {minimum_free: 0, minimum_free_inodes: 0}");
   INFO(yaml);
   CHECK(mistakes(yaml).empty());
 }

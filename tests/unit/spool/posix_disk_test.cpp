@@ -145,14 +145,62 @@ TEST_CASE_METHOD(temporary_directory,
 }
 
 TEST_CASE_METHOD(temporary_directory,
+                 "room that was allocated is there, reads as zeros, and keeps what was written") {
+  auto disk = open_disk(root()).value();
+  const auto file = disk->open("x", open_mode::create_new).value();
+  const std::string_view part = "kept";
+  REQUIRE_FALSE(file->write_at(0, std::span(&part, 1)));
+  REQUIRE_FALSE(file->allocate(100'000));
+  CHECK(file->size().value() == 100'000);
+  CHECK(file->read_at(0, 6).value() == std::string("kept\0\0", 6));
+  struct stat status{};
+  REQUIRE(::stat((root() + "/x").c_str(), &status) == 0);
+  CHECK(status.st_blocks * 512 >= 100'000);
+  REQUIRE_FALSE(file->allocate(10));
+  CHECK(file->size().value() == 100'000);
+  CHECK(file->allocate(UINT64_MAX / 4).failed());
+}
+
+TEST_CASE_METHOD(temporary_directory, "a file knows whether it still has a name") {
+  auto disk = open_disk(root()).value();
+  const auto file = disk->open("x", open_mode::create_new).value();
+  CHECK(file->has_name());
+  REQUIRE_FALSE(disk->rename("x", "y"));
+  CHECK(file->has_name());
+  REQUIRE(::unlink((root() + "/y").c_str()) == 0);
+  CHECK_FALSE(file->has_name());
+}
+
+TEST_CASE_METHOD(temporary_directory,
+                 "a directory that was removed, renamed away or replaced is not found any more") {
+  auto disk = open_disk(root() + "/").value();
+  CHECK_FALSE(disk->verify());
+  const int what = GENERATE(0, 1, 2);
+  if (what == 0) {
+    std::filesystem::remove_all(root());
+  } else {
+    std::filesystem::rename(root(), path + "/away");
+    if (what == 2) {
+      std::filesystem::create_directory(root());
+      REQUIRE(::chmod(root().c_str(), 0700) == 0);
+    }
+  }
+  CHECK(disk->verify() == errc::not_found);
+}
+
+TEST_CASE_METHOD(temporary_directory,
                  "a spool on a real disk finds everything again, many threads at once") {
   constexpr std::uint64_t per_thread = 60;
+  const system_clocks time;
+  auto options = tiny_spool();
+  options.segment_size = 1 << 20;
   {
     auto disk = open_disk(root()).value();
-    auto jobs = spool::make_thread_runner();
-    auto opened = open_spool(*disk, *jobs);
-    REQUIRE(opened.store);
     waiting_sink sink;
+    auto maintenance = spool::make_thread_runner();
+    auto jobs = spool::make_thread_runner();
+    auto opened = open_spool({*disk, *jobs, *maintenance, time}, options);
+    REQUIRE(opened.store);
     std::vector<std::thread> workers;
     for (std::uint64_t t = 0; t < 4; ++t)
       workers.emplace_back([&, t] {
@@ -161,6 +209,9 @@ TEST_CASE_METHOD(temporary_directory,
           opened.store->append(
               append_of(make_message(id, "content of " + std::to_string(id), 2), id), sink);
           (void)opened.store->has_room(100);
+          (void)opened.store->read(queue_id{id});
+          (void)opened.store->look_up(queue_id{id});
+          (void)opened.store->status();
         }
       });
     for (auto& w : workers) w.join();
@@ -173,18 +224,22 @@ TEST_CASE_METHOD(temporary_directory,
     std::promise<error_code> flushed;
     opened.store->flush([&](error_code error) { flushed.set_value(error); });
     CHECK_FALSE(flushed.get_future().get());
+    jobs.reset();
+    maintenance.reset();
   }
   auto disk = open_disk(root()).value();
+  auto maintenance = spool::make_thread_runner();
   auto jobs = spool::make_thread_runner();
-  auto opened = open_spool(*disk, *jobs);
+  auto opened = open_spool({*disk, *jobs, *maintenance, time}, options);
   REQUIRE(opened.store);
   CHECK(opened.found.size() == 4 * per_thread - 10);
   CHECK(opened.report.damaged.empty());
-  CHECK(opened.report.incomplete == 0);
   for (const auto& [id, m] : opened.found) {
     CHECK((*opened.store->read(id))->content == "content of " + std::to_string(id.value));
     CHECK((m.recipients[0].status == recipient_status::delivered) == (id.value <= 20));
   }
+  jobs.reset();
+  maintenance.reset();
 }
 
 TEST_CASE("the thread runner does what is queued before it goes, in order") {
@@ -195,4 +250,25 @@ TEST_CASE("the thread runner does what is queued before it goes, in order") {
   }
   REQUIRE(order.size() == 100);
   CHECK(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_CASE("the thread runner does what is delayed in its turn, and drops it at the end") {
+  std::promise<void> ran;
+  std::atomic<bool> dropped{true};
+  {
+    auto jobs = spool::make_thread_runner();
+    jobs->run_after(std::chrono::hours(24), [&] { dropped = false; });
+    jobs->run_after(std::chrono::milliseconds(1), [&] { ran.set_value(); });
+    ran.get_future().get();
+  }
+  CHECK(dropped);
+}
+
+TEST_CASE("a job may give the next one") {
+  std::promise<int> done;
+  auto jobs = spool::make_thread_runner();
+  jobs->run([&] {
+    jobs->run_after(std::chrono::milliseconds(0), [&] { jobs->run([&] { done.set_value(3); }); });
+  });
+  CHECK(done.get_future().get() == 3);
 }

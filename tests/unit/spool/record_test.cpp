@@ -1,8 +1,9 @@
+// The encoding of the log: what is written comes back, and nothing else is accepted.
 #include "spool/record.hpp"
 
 #include <catch2/catch.hpp>
 
-#include "spool/crc32c.hpp"
+#include "spool/segment.hpp"
 #include "unit/spool/spool_world.hpp"
 
 using namespace relais;
@@ -11,161 +12,226 @@ using relais::testing::address;
 using relais::testing::change_of;
 using relais::testing::make_message;
 
-TEST_CASE("CRC32C gives the known values, by instruction and by table") {
-  struct row {
-    std::string octets;
-    std::uint32_t value;
-  };
-  std::string rising;
-  std::string falling;
-  for (int i = 0; i < 32; ++i) {
-    rising += static_cast<char>(i);
-    falling += static_cast<char>(31 - i);
-  }
-  // RFC 3720 B.4
-  for (const auto& [octets, value] :
-       {row{"", 0}, row{"123456789", 0xe3069283}, row{"a", 0xc1d04330},
-        row{std::string(32, '\0'), 0x8a9136aa}, row{std::string(32, '\xff'), 0x62a8ab43},
-        row{rising, 0x46dd794e}, row{falling, 0x113fdb5c}}) {
-    CHECK(crc32c(octets) == value);
-    CHECK(spool::detail::crc32c_table(octets, 0) == value);
+namespace {
+
+std::string encoded(const record_header& header) {
+  std::string octets(record_header_size, '\0');
+  encode_header(header, octets.data());
+  return octets;
+}
+
+record_header some_header() {
+  record_header h;
+  h.type = record_type::moved;
+  h.id = 0x19aa0000001;
+  h.sequence = 0xfedcba9876543210;
+  h.generation = UINT64_MAX;
+  h.text_size = 77;
+  h.body_size = 0xffffffffff;
+  h.checksum = 0x01020304;
+  return h;
+}
+
+}  // namespace
+
+TEST_CASE("a record header is one line of 128 octets that grep finds") {
+  const auto line = encoded(some_header());
+  CHECK(line ==
+        "@SP1 MOVD id=0000019aa0000001 seq=fedcba9876543210 gen=ffffffffffffffff env=0000004d "
+        "body=ffffffffff crc=01020304 hcrc=" +
+            line.substr(119));
+  CHECK(line.back() == '\n');
+}
+
+TEST_CASE("a record header comes back as it was, of every type") {
+  for (const auto type : {record_type::message, record_type::moved, record_type::states,
+                          record_type::done, record_type::commit}) {
+    auto h = some_header();
+    h.type = type;
+    const auto back = decode_header(encoded(h) + "behind");
+    REQUIRE(back);
+    CHECK(back->type == type);
+    CHECK(back->id == h.id);
+    CHECK(back->sequence == h.sequence);
+    CHECK(back->generation == h.generation);
+    CHECK(back->text_size == h.text_size);
+    CHECK(back->body_size == h.body_size);
+    CHECK(back->checksum == h.checksum);
+    CHECK(back->size() % 8 == 0);
   }
 }
 
-TEST_CASE("CRC32C of parts is that of the whole, and both forms agree") {
-  seeded_random random(1);
-  std::string octets(1000, '\0');
-  for (auto& c : octets) c = static_cast<char>(random.below(256));
-  for (std::size_t n = 0; n <= octets.size(); n += 7) {
-    const auto view = std::string_view(octets);
-    CHECK(crc32c(view.substr(n), crc32c(view.substr(0, n))) == crc32c(view));
-    CHECK(crc32c(view.substr(n)) == spool::detail::crc32c_table(view.substr(n), 0));
+TEST_CASE("no flipped bit of a record header goes unseen, and none is read beyond its end") {
+  const auto good = encoded(some_header());
+  for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+    auto bad = good;
+    bad[bit / 8] = static_cast<char>(static_cast<unsigned char>(bad[bit / 8]) ^ (1u << (bit % 8)));
+    CAPTURE(bit);
+    CHECK_FALSE(decode_header(bad));
   }
+  for (std::size_t n = 0; n < good.size(); ++n) CHECK_FALSE(decode_header(good.substr(0, n)));
 }
 
-TEST_CASE("a message head comes back as it was") {
+TEST_CASE("an envelope comes back as it was") {
   auto m = make_message(0x19aa, "content", 3);
   m->envelope.body = smtp::body_type::eight_bit_mime;
-  m->envelope.smtputf8 = true;
+  m->envelope.smtputf8 = GENERATE(false, true);
   m->envelope.forward_paths.push_back(
       smtp::parse_path("<Postmaster>", smtp::path_kind::forward)->address);
   m->envelope.forward_paths.push_back(address("\"a b\"@[192.0.2.1]"));
   m->envelope.forward_paths.push_back(address("j\xc3\xb6@ex\xc3\xa4mple.example"));
   if (GENERATE(false, true)) m->envelope.reverse_path = {};
-  REQUIRE(is_storable(m->envelope));
-  const auto head = encode_message_head(*m);
-  message_prefix prefix;
-  REQUIRE(decode_message_prefix(head, prefix) == verdict::good);
-  CHECK(prefix.id == m->id);
-  CHECK(prefix.arrival == m->arrival);
-  CHECK(prefix.content_size == 7);
-  CHECK(prefix.content_checksum == crc32c("content"));
-  CHECK(prefix.content_offset() == head.size());
-  const auto envelope = decode_envelope(prefix, std::string_view(head).substr(message_prefix_size));
-  REQUIRE(envelope);
-  CHECK(envelope->reverse_path == m->envelope.reverse_path);
-  CHECK(envelope->forward_paths == m->envelope.forward_paths);
-  CHECK(envelope->body == smtp::body_type::eight_bit_mime);
-  CHECK(envelope->smtputf8);
-}
-
-TEST_CASE("any flipped bit and any cut of a message head is found") {
-  const auto head = encode_message_head(*make_message(7, "content", 2));
-  const auto good = [](std::string_view octets) {
-    message_prefix prefix;
-    return decode_message_prefix(octets, prefix) == verdict::good &&
-           decode_envelope(prefix, octets.substr(message_prefix_size)).has_value();
-  };
-  REQUIRE(good(head));
-  for (std::size_t bit = 0; bit < head.size() * 8; ++bit) {
-    auto flipped = head;
-    flipped[bit / 8] =
-        static_cast<char>(static_cast<unsigned char>(flipped[bit / 8]) ^ (1u << (bit % 8)));
-    CHECK_FALSE(good(flipped));
-    message_prefix prefix;
-    CHECK(decode_message_prefix(flipped, prefix) != verdict::other_version);
+  const bool is_large = GENERATE(false, true);
+  if (is_large) m->large = large_content{5'000'000'000, 0xdeadbeef};
+  const auto text = encode_envelope(*m);
+  REQUIRE_FALSE(text.empty());
+  const auto back = decode_envelope(text + "full 0\n");
+  REQUIRE(back);
+  CHECK(back->length == text.size());
+  CHECK(back->arrival == m->arrival);
+  CHECK(back->envelope.reverse_path == m->envelope.reverse_path);
+  CHECK(back->envelope.forward_paths == m->envelope.forward_paths);
+  CHECK(back->envelope.body == m->envelope.body);
+  CHECK(back->envelope.smtputf8 == m->envelope.smtputf8);
+  REQUIRE(back->large.has_value() == is_large);
+  if (is_large) {
+    CHECK(back->large->size == m->large->size);
+    CHECK(back->large->checksum == m->large->checksum);
   }
-  for (std::size_t n = 0; n < head.size(); ++n) CHECK_FALSE(good(head.substr(0, n)));
-}
-
-TEST_CASE("withdrawn messages and other versions are told apart") {
-  message_prefix prefix;
-  CHECK(decode_message_prefix(std::string(withdrawn_mark) + std::string(60, 'x'), prefix) ==
-        verdict::withdrawn);
-  CHECK(decode_message_prefix("relais-message 2\n" + std::string(60, 'x'), prefix) ==
-        verdict::other_version);
-  CHECK(decode_message_prefix("relais-message 12\n", prefix) == verdict::other_version);
-  CHECK(decode_message_prefix("relais-message x\n" + std::string(60, 'x'), prefix) ==
-        verdict::damaged);
-  CHECK(decode_message_prefix("", prefix) == verdict::damaged);
-}
-
-TEST_CASE("an envelope without recipients or with a null recipient is not storable") {
-  smtp::envelope envelope;
-  CHECK_FALSE(is_storable(envelope));
-  envelope.forward_paths.emplace_back();
-  CHECK_FALSE(is_storable(envelope));
-}
-
-namespace {
-std::string two_records() {
-  const queue_id id{9};
-  auto first = change_of(id, 0, recipient_status::pending, 1, "451 one");
-  first.entries.push_back(change_of(id, 1, recipient_status::bounced, 2).entries[0]);
-  const auto second = change_of(id, 0, recipient_status::delivered, 3, "250 ok");
-  return std::string(states_magic()) + encode_states(id, 5, first.entries) +
-         encode_states(id, 6, second.entries);
-}
-}  // namespace
-
-TEST_CASE("of the states of a recipient the newest wins") {
-  state_file states;
-  const auto file = two_records();
-  REQUIRE(decode_states(queue_id{9}, file, 3, states) == verdict::good);
-  CHECK(states.valid_length == file.size());
-  CHECK(states.next_sequence == 7);
-  CHECK(states.recipients[0].status == recipient_status::delivered);
-  CHECK(states.recipients[0].attempts == 3);
-  CHECK(states.recipients[0].diagnostic == "250 ok");
-  CHECK(states.recipients[1].status == recipient_status::bounced);
-  CHECK(states.recipients[2].status == recipient_status::pending);
-}
-
-TEST_CASE("a torn end of a state file is ignored, what is before it counts") {
-  const auto file = two_records();
-  state_file states;
-  for (std::size_t n = states_magic().size(); n < file.size(); ++n) {
-    REQUIRE(decode_states(queue_id{9}, file.substr(0, n), 3, states) == verdict::good);
-    CHECK(states.valid_length <= n);
-    CHECK(states.recipients[0].status == recipient_status::pending);
+  const auto outline = outline_envelope(text);
+  REQUIRE(outline);
+  CHECK(outline->recipients == 6);
+  CHECK(outline->length == text.size());
+  for (std::size_t n = 0; n < text.size(); ++n) {
+    CHECK_FALSE(decode_envelope(std::string_view(text).substr(0, n)));
+    CHECK_FALSE(outline_envelope(std::string_view(text).substr(0, n)));
   }
-  for (std::size_t n = states_magic().size(); n < file.size(); ++n) {
-    auto flipped = file;
-    flipped[n] = static_cast<char>(~flipped[n]);
-    REQUIRE(decode_states(queue_id{9}, flipped, 3, states) == verdict::good);
-    CHECK(states.valid_length < file.size());
+}
+
+TEST_CASE("an envelope without recipients is not stored") {
+  CHECK(encode_envelope(*make_message(1, "x", 0)).empty());
+}
+
+TEST_CASE("states come back as they were, whatever the diagnostic holds") {
+  state_set set;
+  set.is_full = GENERATE(false, true);
+  set.as_of = set.is_full ? 0xabcdef : 0;
+  set.hold = GENERATE(std::optional<bool>(), true, false);
+  for (const auto status : {recipient_status::pending, recipient_status::delivered,
+                            recipient_status::bounced, recipient_status::removed}) {
+    const auto number = static_cast<std::uint32_t>(set.entries.size());
+    set.entries.push_back(
+        change_of(queue_id{1}, number, status, number * 1'000'000'000, "550 5.1.1  <x> \xff ")
+            .entries[0]);
   }
-  REQUIRE(decode_states(queue_id{9}, file + std::string(2000, '\0'), 3, states) == verdict::good);
-  CHECK(states.valid_length == file.size());
+  set.entries.push_back(change_of(queue_id{1}, 4, recipient_status::pending, 1, "").entries[0]);
+  std::string text;
+  append_states(text, set);
+  const auto back = decode_states(text, 5);
+  REQUIRE(back);
+  CHECK(back->is_full == set.is_full);
+  CHECK(back->as_of == set.as_of);
+  CHECK(back->hold == set.hold);
+  REQUIRE(back->entries.size() == set.entries.size());
+  for (std::size_t i = 0; i < set.entries.size(); ++i) {
+    CHECK(back->entries[i].recipient == set.entries[i].recipient);
+    CHECK(back->entries[i].state == set.entries[i].state);
+  }
+  CHECK_FALSE(decode_states(text, 4));  // a state of a recipient that there is not
+}
+
+TEST_CASE("a line end in a diagnostic does not end the record") {
+  state_set set;
+  set.entries.push_back(
+      change_of(queue_id{1}, 0, recipient_status::pending, 1, "one\r\n0 d 9 9 two").entries[0]);
+  std::string text;
+  append_states(text, set);
+  const auto back = decode_states(text, 1);
+  REQUIRE(back);
+  REQUIRE(back->entries.size() == 1);
+  CHECK(back->entries[0].state.diagnostic == "one  0 d 9 9 two");
+}
+
+TEST_CASE("what is no text of ours is not taken for one") {
+  for (const auto* text : {"", "\n", "full\n", "full xyz\n", "delta", "delta\nhold", "delta\n0\n",
+                           "delta\n0 x 1 1 d\n", "delta\n0 p 1 1\n", "delta\n-1 p 1 1 d\n",
+                           "delta\n0 p 99999999999 1 d\n", "delta\n\n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(decode_states(text, 3));
+    CHECK_FALSE(decode_envelope(text));
+    CHECK_FALSE(decode_commit(text));
+  }
+  for (const auto* text : {"1\n", "0000000000000001", "0000000000000001 \n", "0000000000000001x\n",
+                           "0000000000000001 1ffffffff\n", "0000000000000001 1 \n"}) {
+    CAPTURE(text);
+    CHECK_FALSE(decode_done(text));
+  }
+}
+
+TEST_CASE("DONE names what has left and the segments that hold copies of it") {
+  std::string text;
+  const std::vector<std::uint32_t> segments{1, 0xffffffff};
+  append_done(text, queue_id{0xabc}, segments);
+  append_done(text, queue_id{UINT64_MAX}, {});
+  const auto back = decode_done(text);
+  REQUIRE(back);
+  REQUIRE(back->size() == 2);
+  CHECK((*back)[0].id == queue_id{0xabc});
+  CHECK((*back)[0].segments == segments);
+  CHECK((*back)[1].id == queue_id{UINT64_MAX});
+  CHECK((*back)[1].segments.empty());
+}
+
+TEST_CASE("CMIT comes back as it was") {
+  commit_text c;
+  c.records = 12;
+  c.highest_id = queue_id{0x19aa0000001};
+  const auto text = encode_commit(c);
+  const auto back = decode_commit(text);
+  REQUIRE(back);
+  CHECK(back->records == 12);
+  CHECK(back->highest_id == c.highest_id);
+  for (std::size_t n = 0; n < text.size(); ++n) CHECK_FALSE(decode_commit(text.substr(0, n)));
 }
 
 TEST_CASE(
-    "a record of another message, out of sequence, or of a recipient that is not there is not "
-    "believed") {
-  const auto file = two_records();
-  state_file states;
-  REQUIRE(decode_states(queue_id{8}, file, 3, states) == verdict::good);
-  CHECK(states.valid_length == states_magic().size());
-  const auto gap = change_of(queue_id{9}, 0, recipient_status::removed).entries;
-  REQUIRE(decode_states(queue_id{9}, file + encode_states(queue_id{9}, 8, gap), 3, states) ==
-          verdict::good);
-  CHECK(states.valid_length == file.size());
-  REQUIRE(decode_states(queue_id{9}, file, 1, states) == verdict::good);
-  CHECK(states.valid_length == states_magic().size());
+    "the header of a segment comes back, fits into one sector, and no flipped bit is unseen") {
+  segment_header h;
+  h.kind = GENERATE(segment_kind::free, segment_kind::hot, segment_kind::cold);
+  h.number = UINT32_MAX;
+  h.generation = UINT64_MAX;
+  h.sequence = UINT64_MAX;
+  h.highest_id = queue_id{UINT64_MAX};
+  const auto block = encode_segment_header(h);
+  CHECK(block.size() == block_size);
+  CHECK(block.find_last_not_of('\0') < 512);
+  segment_header back;
+  REQUIRE(decode_segment_header(block, back) == header_verdict::good);
+  CHECK(back.kind == h.kind);
+  CHECK(back.number == h.number);
+  CHECK(back.generation == h.generation);
+  CHECK(back.sequence == h.sequence);
+  CHECK(back.highest_id == h.highest_id);
+  for (std::size_t bit = 0; bit < (block.find('\n') + 1) * 8; ++bit) {
+    auto bad = block;
+    bad[bit / 8] = static_cast<char>(static_cast<unsigned char>(bad[bit / 8]) ^ (1u << (bit % 8)));
+    CAPTURE(bit);
+    // Upper case in the checksum itself is the one thing that changes nothing.
+    if (decode_segment_header(bad, back) != header_verdict::damaged)
+      CHECK(encode_segment_header(back) == block);
+  }
+  CHECK(decode_segment_header(std::string(block_size, '\0'), back) == header_verdict::blank);
 }
 
-TEST_CASE("a state file of another version or without a magic line") {
-  state_file states;
-  CHECK(decode_states(queue_id{9}, "relais-states 2\n", 1, states) == verdict::other_version);
-  CHECK(decode_states(queue_id{9}, "relais", 1, states) == verdict::damaged);
+TEST_CASE("names of files come back as what they stand for, in one spelling only") {
+  CHECK(layout::segment_file(0xab) == "segments/000000ab");
+  CHECK(layout::slot_of("000000ab") == 0xabu);
+  CHECK_FALSE(layout::slot_of("000000aB"));
+  CHECK_FALSE(layout::slot_of("ab"));
+  CHECK_FALSE(layout::slot_of("+00000ab"));
+  CHECK(layout::checkpoint_file(18) == "checkpoint-0000000000000012");
+  CHECK(layout::serial_of("checkpoint-0000000000000012") == 18u);
+  CHECK_FALSE(layout::serial_of("checkpoint.new"));
+  CHECK(layout::large_file(queue_id{7}).starts_with(layout::large_folder(queue_id{7}) + "/"));
+  CHECK(layout::large_file(queue_id{7}).ends_with("/0000000000000007"));
 }

@@ -1,0 +1,141 @@
+// What the spool knows of its messages without touching the disk: where each one is, the states of
+// its recipients, and its envelope as text. Compact: one block of memory per message, equal
+// diagnostics shared. Not thread-safe: the store guards it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "spool/record.hpp"
+
+namespace relais::spool {
+
+/// Texts that many recipients share ("connect to mx.example: Connection refused"), each kept once.
+class text_pool {
+ public:
+  std::uint32_t add(std::string_view text);  ///< 0 is the empty text
+  void release(std::uint32_t handle) noexcept;
+  std::string_view text(std::uint32_t handle) const noexcept;
+  std::uint64_t memory() const noexcept { return memory_; }
+
+ private:
+  struct slot {
+    const std::string* text = nullptr;
+    std::uint32_t uses = 0;
+  };
+  std::unordered_map<std::string, std::uint32_t> handles_;
+  std::vector<slot> slots_{1};
+  std::vector<std::uint32_t> free_;
+  std::uint64_t memory_ = 0;
+};
+
+struct recipient_slot {
+  std::uint32_t attempts = 0;
+  std::uint32_t diagnostic = 0;  ///< in the text_pool, 24 bits; the upper 8 are the status
+  wall_time next_attempt{};
+
+  recipient_status status() const noexcept {
+    return static_cast<recipient_status>(diagnostic >> 24);
+  }
+  std::uint32_t text() const noexcept { return diagnostic & 0xffffff; }
+};
+
+/// A copy of a message in the log.
+struct place {
+  std::uint32_t segment = 0;  ///< number
+  std::uint32_t offset = 0;
+  std::uint32_t text_size = 0;  ///< of the record, for finding the content
+};
+
+/// Followed in memory by its recipient_slots and the envelope's text.
+struct index_entry {
+  std::uint64_t id = 0;
+  std::uint64_t content_size = 0;
+  /// Of the newest state that is folded in.
+  std::uint64_t state_sequence = 0;
+  /// The newest record with all states: what it speaks for, and the segment it is in (0: there is
+  /// none, or it is the message's own record). Deltas behind it are in segments of their own.
+  std::uint64_t full_sequence = 0;
+  std::uint32_t full_segment = 0;
+  place at;
+  std::uint32_t recipients = 0;
+  std::uint32_t envelope_size = 0;
+  bool is_held = false;
+  bool is_large = false;
+  bool has_twins = false;   ///< further copies in the log, see index::twins
+  bool is_leaving = false;  ///< its DONE record is being written
+
+  std::uint64_t record_size() const noexcept {
+    return (record_header_size + at.text_size + (is_large ? 0 : content_size) + 7) / 8 * 8;
+  }
+  recipient_slot* slots() noexcept { return reinterpret_cast<recipient_slot*>(this + 1); }
+  const recipient_slot* slots() const noexcept {
+    return reinterpret_cast<const recipient_slot*>(this + 1);
+  }
+  std::string_view envelope() const noexcept {
+    return {reinterpret_cast<const char*>(slots() + recipients), envelope_size};
+  }
+  bool is_done() const noexcept;
+};
+
+class index {
+ public:
+  /// Work that goes through everything does it shard by shard, so that nobody waits long.
+  static constexpr std::size_t shards = 256;
+
+  index() = default;
+  ~index();
+  index(const index&) = delete;
+  index& operator=(const index&) = delete;
+
+  index_entry* find(queue_id id) noexcept;
+  /// The id must be new.
+  index_entry& insert(queue_id id, std::string_view envelope, std::uint32_t recipients);
+  void erase(index_entry& entry);
+
+  /// Folds states in; full sets replace everything.
+  void apply(index_entry& entry, const state_set& states, std::uint64_t sequence);
+  void set(index_entry& entry, std::uint32_t recipient, const recipient_state& state);
+  /// Everything that differs from a new message, as a full set.
+  state_set full_states(const index_entry& entry) const;
+  stored_message to_message(const index_entry& entry) const;
+  const text_pool& texts() const noexcept { return texts_; }
+
+  std::uint64_t size() const noexcept { return size_; }
+  std::uint64_t memory() const noexcept { return memory_ + texts_.memory(); }
+  /// Takes all entries of one shard over from another index; no id may be in both.
+  void absorb(std::size_t shard, index& from);
+  /// No change while it runs.
+  void for_each(std::size_t shard, const std::function<void(index_entry&)>& visit);
+
+  /// Segments with further copies of a message, which a DONE record has to outlive, too.
+  std::unordered_map<queue_id, std::vector<std::uint32_t>> twins;
+
+ private:
+  struct cell {
+    std::uint64_t id = 0;
+    index_entry* entry = nullptr;  ///< null: empty
+  };
+  struct table {
+    std::vector<cell> cells;
+    std::size_t used = 0;
+  };
+  static std::uint64_t hash(std::uint64_t id) noexcept;
+  table& shard_of(std::uint64_t hash) noexcept { return tables_[hash >> 56]; }
+  void grow(table& t);
+  static void place_cell(table& t, cell c) noexcept;
+
+  std::array<table, shards> tables_;
+  text_pool texts_;
+  std::uint64_t size_ = 0;
+  std::uint64_t memory_ = 0;
+};
+
+}  // namespace relais::spool
