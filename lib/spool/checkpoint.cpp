@@ -236,25 +236,49 @@ error_code checkpointer::write_all(file& to) {
   return {};
 }
 
-result<checkpoint_head> load_checkpoint(disk& storage, const std::string& name, index& to) {
+namespace {
+
+/// An open checkpoint, behind its head.
+struct opened_checkpoint {
+  std::unique_ptr<file> handle;
+  std::unique_ptr<block_reader> blocks;
+  checkpoint_head head;
+};
+
+result<opened_checkpoint> open_checkpoint(disk& storage, const std::string& name) {
   auto opened = storage.open(name, open_mode::read);
   if (!opened) return opened.error();
   const auto size = (*opened)->size();
   if (!size) return size.error();
-  block_reader blocks(**opened, *size);
-  checkpoint_head head;
-  auto first = blocks.next();
+  opened_checkpoint c;
+  c.handle = std::move(*opened);
+  c.blocks = std::make_unique<block_reader>(*c.handle, *size);
+  const auto first = c.blocks->next();
   if (!first) return first.error();
-  if (!decode_head(*first, head)) return make_error_code(errc::corrupt);
+  if (!decode_head(*first, c.head)) return make_error_code(errc::corrupt);
+  return c;
+}
+
+}  // namespace
+
+result<checkpoint_head> read_checkpoint_head(disk& storage, const std::string& name) {
+  auto opened = open_checkpoint(storage, name);
+  if (!opened) return opened.error();
+  return std::move(opened->head);
+}
+
+result<checkpoint_head> load_checkpoint(disk& storage, const std::string& name, index& to) {
+  auto opened = open_checkpoint(storage, name);
+  if (!opened) return opened.error();
   for (;;) {
-    const auto block = blocks.next();
+    const auto block = opened->blocks->next();
     if (!block) return block.error();
     if (block->empty()) return make_error_code(errc::corrupt);  // its end is missing
     octet_reader in(std::string_view(*block).substr(1));
     if (block->front() == last_block) {
       const auto count = in.number<std::uint64_t>();
       if (!in.at_end() || count != to.size()) return make_error_code(errc::corrupt);
-      return head;
+      return std::move(opened->head);
     }
     if (block->front() != entries_block) return make_error_code(errc::corrupt);
     while (!in.at_end())

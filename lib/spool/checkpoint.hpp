@@ -42,6 +42,8 @@ struct checkpoint_head {
   std::vector<covered_segment> segments;
 };
 
+/// Only the head. Errors: corrupt, disk errors.
+result<checkpoint_head> read_checkpoint_head(disk& storage, const std::string& name);
 /// Puts the entries into `to`. Errors: corrupt (then `to` may hold some of it), disk errors.
 result<checkpoint_head> load_checkpoint(disk& storage, const std::string& name, index& to);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 
@@ -90,15 +91,22 @@ bool enumerator::try_checkpoint(std::uint64_t serial) {
 /// segment's file is gone: then it is lost, and that is said.
 void enumerator::drop_unfounded(const checkpoint_head& head) {
   std::map<std::uint32_t, std::uint64_t> missing;  // by number
+  std::set<std::uint32_t> founded;
   {
     const std::lock_guard lock(state_.mutex);
-    for (const auto& c : head.segments)
-      if (!state_.segments.all().contains(c.slot)) missing[c.number] = 0;
+    for (const auto& c : head.segments) {
+      const auto known = readings_.find(c.number);
+      if (known != readings_.end() && known->second.s->header.generation == c.generation) {
+        founded.insert(c.number);
+      } else if (!state_.segments.all().contains(c.slot)) {
+        missing[c.number] = 0;
+      }
+    }
   }
   for (std::size_t shard = 0; shard < index::shards; ++shard) {
     std::vector<index_entry*> gone;
     index_.for_each(shard, [&](index_entry& e) {
-      if (readings_.contains(e.at.segment)) return;
+      if (founded.contains(e.at.segment)) return;
       gone.push_back(&e);
       if (const auto m = missing.find(e.at.segment); m != missing.end()) ++m->second;
     });

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "spool/checkpoint.hpp"
 #include "spool/segment_reader.hpp"
 
 namespace relais::spool {
@@ -118,6 +119,19 @@ class looker {
     return {};
   }
 
+  /// A segment's file may be gone for good (a person, fsck). What its header said must not be given
+  /// again, or a checkpoint would take new records for those that it covers.
+  void heed_checkpoints(std::uint64_t& sequence) {
+    for (const auto serial : opening_.checkpoints) {
+      const auto head = read_checkpoint_head(disk_, layout::checkpoint_file(serial));
+      if (!head) continue;
+      sequence = std::max(sequence, head->sequence + 1);
+      state_.highest_id = std::max(state_.highest_id, head->highest_id);
+      for (const auto& s : head->segments)
+        state_.last_number = std::max(state_.last_number, s.number);
+    }
+  }
+
   void fill_table() {
     std::uint64_t sequence = 1;
     for (const auto& f : found_) {
@@ -125,6 +139,7 @@ class looker {
       state_.highest_id = std::max(state_.highest_id, f.header.highest_id);
       sequence = std::max(sequence, f.header.sequence + f.size + 1);
     }
+    heed_checkpoints(sequence);
     // A segment holds fewer records than octets, so this is above whatever was written.
     state_.next_sequence = sequence + state_.options.segment_size;
     for (const auto& f : found_) adopt(f);
@@ -146,6 +161,7 @@ class looker {
     }
     auto& s = state_.segments.adopt(f.slot);
     s.header = f.header;
+    s.size = f.size == state_.options.segment_size ? 0 : f.size;
     s.is_suspect = f.is_suspect;
     if (f.is_suspect) s.header.number = ++state_.last_number;
     s.use = f.is_unusable ? segment_use::failed : segment_use::sealed;

@@ -159,8 +159,14 @@ error_code reclaimer::free_segment(segment& s) {
     return error;
   }
   state_.octets_written += 2 * block_size;
+  if (s.size != 0) (void)state_.world.storage.remove(layout::segment_file(s.slot));
   const std::lock_guard lock(state_.mutex);
-  state_.segments.freed(s);
+  if (s.size != 0) {
+    // Made for another segment size.
+    state_.segments.discarded(s);
+  } else {
+    state_.segments.freed(s);
+  }
   state_.count_room();
   for (const auto& [slot, other] : state_.segments.all()) other->is_postponed = false;
   return {};

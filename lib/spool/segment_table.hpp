@@ -39,7 +39,8 @@ struct segment {
   std::uint32_t slot = 0;
   segment_use use = segment_use::free;
   segment_header header;
-  std::uint64_t end = 0;  ///< where the last whole batch ends
+  std::uint64_t size = 0;  ///< of the file, if it is not as configured; else 0
+  std::uint64_t end = 0;   ///< where the last whole batch ends
   std::uint64_t live_octets = 0;
   std::uint32_t live_messages = 0;
   /// What must be carried forward before it is freed; not known for what a checkpoint covers.
@@ -74,6 +75,12 @@ class segment_table {
   /// A free one that is not to be used.
   void set_aside(segment& s) {
     std::erase(pool_, &s);
+    s.use = segment_use::failed;
+  }
+  /// Freed, but its file is not what is needed: the file is the caller's to remove.
+  void discarded(segment& s) {
+    by_number_.erase(s.number());
+    files_.erase(s.slot);
     s.use = segment_use::failed;
   }
   /// Leaves the table; its file is the caller's to remove.

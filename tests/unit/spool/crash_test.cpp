@@ -1,6 +1,7 @@
 // Short random histories of a spool, cut at every single change of the disk, with every un-synced
 // sector, size and name kept or lost by seed; then recovery, and the promises are checked
 // (crash_check.hpp). RELAIS_CRASH_HISTORIES=N plays N times as many.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
@@ -84,8 +85,8 @@ TEST_CASE("a crash at any change of the disk breaks no promise: many short histo
 
 TEST_CASE("a crash at any change of the disk breaks no promise: long histories") {
   totals sum;
-  for (std::uint64_t seed = 1; seed <= 60 * patience(); ++seed) {
-    const auto broken = play(1'000'000 + seed, 200, {}, sum, 12);
+  for (std::uint64_t seed = 1; seed <= 150 * patience(); ++seed) {
+    const auto broken = play(1'000'000 + seed, 200, {}, sum, 3);
     CAPTURE(seed);
     if (!broken.empty()) FAIL(broken);
   }
@@ -93,7 +94,7 @@ TEST_CASE("a crash at any change of the disk breaks no promise: long histories")
   CHECK(sum.crashes > 6'000);
   CHECK(sum.from_checkpoint > 1'000);
   CHECK(sum.scans > 1'000);
-  CHECK(sum.acknowledged > 60 * 60);
+  CHECK(sum.acknowledged > 10'000);
   CHECK(sum.most.checkpoints > 1);
   CHECK(sum.most.octets_compacted > 0);
 }
@@ -104,8 +105,8 @@ TEST_CASE("a crash at any change of the disk breaks no promise: many tiny messag
   kind.has_restarts = false;
   kind.largest_content = 600;
   kind.options.checkpoint_after = 32 << 10;
-  for (std::uint64_t seed = 1; seed <= 40 * patience(); ++seed) {
-    const auto broken = play(2'000'000 + seed, 100, kind, sum, 20);
+  for (std::uint64_t seed = 1; seed <= 200 * patience(); ++seed) {
+    const auto broken = play(2'000'000 + seed, 120, kind, sum, 2);
     CAPTURE(seed);
     if (!broken.empty()) FAIL(broken);
   }
@@ -131,6 +132,7 @@ TEST_CASE("the crash model finds planted bugs") {
   // It is the fault that was found: without it the same history breaks nothing.
   kind.options.fault = spool::known_fault::none;
   CHECK(play(3'000'000 + seed, 100, kind, sum, 3).empty());
-  const auto first_word = broken.substr(0, broken.find(' '));
-  CHECK(std::find(kind_of_harm.begin(), kind_of_harm.end(), first_word) != kind_of_harm.end());
+  CHECK(std::ranges::any_of(kind_of_harm, [&](const std::string& word) {
+    return broken.find(word) != std::string::npos;
+  }));
 }

@@ -56,7 +56,9 @@ TEST_CASE_METHOD(recycling_world, "messages that are stuck do not pin the segmen
     for (std::uint64_t id = 40; id < 2000; id += 40) {
       CAPTURE(id);
       const auto read = store().read(queue_id{id});
-      if(!read) {WARN(read.error().message() << " lookup " << store().look_up(queue_id{id}).has_value());}
+      if (!read) {
+        WARN(read.error().message() << " lookup " << store().look_up(queue_id{id}).has_value());
+      }
       REQUIRE(read.has_value());
       CHECK((*read)->content == random_octets(id, 1500));
     }

@@ -26,6 +26,7 @@ void spool_history::complete(std::vector<spool::completion> batch) {
 void spool_history::play(int steps) {
   for (int i = 0; i < steps && opened_.store; ++i) {
     time_.elapsed += std::chrono::milliseconds(below(50));
+    interference_ = 12;
     step();
   }
 }
@@ -115,6 +116,7 @@ bool spool_history::makes_segment(disk_operation what, std::string_view name) {
 /// Somebody is at the disk: the other threads go on.
 void spool_history::interfere() {
   if (is_busy_ || !opened_.store || disk_.is_off() || !one_in(4)) return;
+  if (--interference_ < 0) return;
   const auto what = below(6);
   if (what < 2 && !committer_works_) {
     run_committer(false);

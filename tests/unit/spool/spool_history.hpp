@@ -98,6 +98,7 @@ class spool_history final : private spool::completion_sink {
   bool maintenance_works_ = false;
   bool is_enumerating_ = false;
   std::string made_;      ///< a segment file that is being made, by one thread at a time
+  int interference_ = 0;  ///< that may still happen in this step, or one thing leads to another
   bool is_busy_ = false;  ///< no interference: the history itself is in the middle of something
   opened_spool opened_;
   std::vector<large_upload> uploads_;
