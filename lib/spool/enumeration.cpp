@@ -127,6 +127,11 @@ error_code enumerator::read_all() {
   std::vector<reading*> order;
   for (auto& [number, r] : readings_) order.push_back(&r);
   std::ranges::sort(order, {}, [](const reading* r) { return r->s->number(); });
+  for (const auto* r : order) {
+    const auto& h = r->s->header;
+    if (const auto before = readings_.find(h.previous); before != readings_.end())
+      before->second.known_end = h.previous_end;
+  }
   for (auto* r : order)
     if (const auto error = read_one(*r)) return error;
   return {};
@@ -144,6 +149,7 @@ error_code enumerator::read_one(reading& r) {
   request.generation = r.s->header.generation;
   request.first_sequence = r.s->header.sequence;
   request.from = std::max<std::uint64_t>(r.covered, block_size);
+  request.known_end = r.known_end;
   request.size = size;
   request.believe_anything = state_.options.fault == known_fault::recycled_tail_stays_valid;
   const auto each = [&](const record_view& record) { take(r, record); };

@@ -36,6 +36,7 @@ class enumerator {
     std::uint64_t covered = 0;  ///< a checkpoint speaks for what lies before
     std::vector<done_ref> done;
     std::vector<state_ref> states;
+    std::uint64_t known_end = 0;  ///< as the segment after it says
     std::uint64_t end = 0;
   };
 

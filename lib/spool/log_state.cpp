@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -88,6 +89,10 @@ result<log_state::taken> log_state::take_segment(segment_kind kind, bool from_re
       options.fault == known_fault::recycled_tail_stays_valid ? 1 : salts.next();
   t.s->header.sequence = next_sequence;
   t.s->header.highest_id = highest_id;
+  auto& before = last_taken_[kind == segment_kind::hot ? 0 : 1];
+  const auto* previous = segments.find(std::exchange(before, t.s->header.number));
+  t.s->header.previous = previous == nullptr ? 0 : previous->number();
+  t.s->header.previous_end = previous == nullptr ? 0 : previous->end;
   t.s->end = block_size;
   segments.registered(*t.s);
   count_room();

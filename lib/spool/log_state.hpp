@@ -93,6 +93,7 @@ struct log_state {
 
  private:
   std::atomic<std::uint64_t> open_room_{0};
+  std::uint32_t last_taken_[2] = {0, 0};  // numbers; hot, cold. Guarded by mutex
 };
 
 }  // namespace relais::spool

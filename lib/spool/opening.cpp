@@ -43,6 +43,8 @@ class looker {
     for (const auto name : {layout::segments, layout::large})
       if (const auto error = disk_.make_directory(name)) return error;
     if (const auto error = disk_.sync_directory(".")) return error;
+    // A killed process may have made a segment and not come to this.
+    if (const auto error = disk_.sync_directory(layout::segments)) return error;
     fill_table();
     if (const auto error = look_for_highest_id()) return error;
     if (const auto error = list_large()) return error;

@@ -86,6 +86,9 @@ std::string encode_segment_header(const segment_header& h) {
   auto line = fmt::format("{}{} kind={} number={:08x} gen={:016x} seq={:016x} highest={}", family,
                           version, kinds[static_cast<std::size_t>(h.kind)], h.number, h.generation,
                           h.sequence, h.highest_id.text());
+  if (h.previous != 0) {
+    line += fmt::format(" prev={:08x} prevend={:x}", h.previous, h.previous_end);
+  }
   line += fmt::format(" crc={:08x}\n", crc32c(line));
   line.resize(block_size, '\0');
   return line;
@@ -112,6 +115,9 @@ header_verdict decode_segment_header(std::string_view block, segment_header& h) 
       !read_hex(line, "gen", h.generation) || !read_hex(line, "seq", h.sequence) ||
       !read_hex(line, "highest", highest)) {
     return header_verdict::other_version;
+  }
+  if (!read_hex(line, "prev", h.previous) || !read_hex(line, "prevend", h.previous_end)) {
+    h.previous = 0;
   }
   h.kind = static_cast<segment_kind>(kind - kinds.begin());
   h.highest_id = queue_id{highest};

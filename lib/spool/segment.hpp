@@ -40,6 +40,10 @@ struct segment_header {
   std::uint64_t generation = 0;  ///< random, in every record of this use
   std::uint64_t sequence = 0;    ///< every record in it has this one or a higher one
   queue_id highest_id;           ///< of all messages stored before
+  /// The segment of the same kind that was written before this one by the same run, and where it
+  /// ended: what is missing there is damage, not the torn end that a crash leaves. 0: not known.
+  std::uint32_t previous = 0;
+  std::uint64_t previous_end = 0;
 };
 
 /// One block (record.hpp).

@@ -80,6 +80,7 @@ class walker {
       const auto error = step(more);
       if (error) return error;
     }
+    if (outcome_.end < request_.known_end) missing_end();
     // What is left was never whole, and nothing came after it.
     if (!records_.empty() || !holes_.empty() || in_doubt_) {
       const auto first = !records_.empty() ? records_.front().offset : outcome_.end;
@@ -218,6 +219,20 @@ class walker {
     report_holes(holes_.size());
     hand_out(records_.size());
     outcome_.end = at_;
+  }
+
+  /// No later batch is in this segment, but it is known that there were some.
+  void missing_end() {
+    if (records_.empty() && holes_.empty()) {
+      complain_(
+          fmt::format("offset {} to {}: batches are missing", outcome_.end, request_.known_end));
+    } else {
+      if (holes_.empty()) complain_(fmt::format("offset {}: the end of a batch is missing", at_));
+      report_holes(holes_.size());
+      hand_out(records_.size());
+    }
+    in_doubt_ = false;
+    outcome_.end = std::max(next_block(at_), request_.known_end);
   }
 
   void salvage_before(std::uint64_t offset) {

@@ -27,6 +27,8 @@ struct read_request {
   std::uint64_t first_sequence = 0;  ///< of the segment's header: no record in it has a lower one
   std::uint64_t from = block_size;   ///< a batch boundary
   std::uint64_t size = 0;            ///< of the segment
+  /// Everything up to there was acknowledged, another segment says: what is not there is damage.
+  std::uint64_t known_end = 0;
   /// Whether the content of messages is read and summed, too. Text always is.
   bool verify_bodies = true;
   /// Known-bad reading for a test: generation and order are not looked at.

@@ -136,6 +136,12 @@ void sim_disk::crash(std::uint64_t seed) {
   faults_.clear();
 }
 
+void sim_disk::restart() {
+  const std::lock_guard lock(mutex_);
+  ++boot_;
+  power_ends_at_.reset();
+}
+
 std::unique_ptr<sim_disk> sim_disk::crashed_copy(std::uint64_t seed) const {
   const std::lock_guard lock(mutex_);
   auto copy = std::make_unique<sim_disk>(capacity_);

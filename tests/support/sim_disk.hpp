@@ -71,6 +71,9 @@ class sim_disk final : public spool::disk {
   bool is_off() const;
   /// Decides what survived of everything un-synced, and switches on again. Open files are lost.
   void crash(std::uint64_t seed);
+  /// It was not the power, but the process that ended: open files are lost, nothing else is; what
+  /// is not synced is still not.
+  void restart();
   /// Another disk, as this one would be after crash(seed); this one stays as it is.
   std::unique_ptr<sim_disk> crashed_copy(std::uint64_t seed) const;
   /// Called before each operation on content and names (not for opening what exists, sizes, lists,

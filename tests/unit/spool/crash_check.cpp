@@ -1,5 +1,7 @@
 #include "unit/spool/crash_check.hpp"
 
+#include <set>
+
 namespace relais::testing {
 
 using spool::recipient_status;
@@ -57,8 +59,7 @@ bool crash_check::crash_now(std::uint64_t seed) {
     compare(*disk, said, ", at the second recovery");
   }
   if (choice.below(2) == 0) {
-    for (const auto& name : disk->files())
-      if (name.starts_with("checkpoint")) disk->take_away(name);
+    remove_checkpoints(*disk);
     compare(*disk, said, ", at a full scan");
     ++scans_;
   }
@@ -82,38 +83,62 @@ void crash_check::compare(sim_disk& disk, const std::string& said, const char* w
     broken_.push_back(std::string("differs: what is found") + what);
 }
 
-/// After recovery the spool takes a message, ends another, and finds both facts again.
+namespace {
+
+spool::state_change end_of(queue_id id, std::size_t recipients) {
+  spool::state_change change;
+  change.id = id;
+  for (std::uint32_t r = 0; r < recipients; ++r)
+    change.entries.push_back(change_of(id, r, recipient_status::delivered, 900).entries[0]);
+  return change;
+}
+
+}  // namespace
+
+/// After recovery the spool goes on: messages come and leave, segments are freed and written again.
+/// Then the power goes once more, and what is there is exactly what is left.
 void crash_check::use(sim_disk& disk, random& choice) {
-  const queue_id fresh{1'000'000};
-  std::optional<queue_id> ended;
+  std::set<queue_id> expected;
   {
     life now(disk, options_);
     auto& store = *now.opened.store;
-    store.append(append_of(make_message(fresh.value, "a new life"), 1), now.sink);
-    if (!now.opened.found.empty()) {
-      const auto& [id, m] = *now.opened.found.begin();
-      ended = id;
-      spool::state_change change;
-      change.id = id;
-      for (std::uint32_t r = 0; r < m.recipients.size(); ++r) {
-        auto one = change_of(id, r, recipient_status::delivered, 900);
-        change.entries.push_back(one.entries[0]);
+    std::uint64_t asked = 0;
+    for (const auto& [id, m] : now.opened.found) {
+      if (choice.below(2) == 0) {
+        store.settle(end_of(id, m.recipients.size()), ++asked, now.sink);
+      } else {
+        expected.insert(id);
       }
-      store.settle(std::move(change), 2, now.sink);
     }
-    now.work();
+    for (std::uint64_t fresh = 1'000'000; fresh < 1'000'012; ++fresh) {
+      const auto size = static_cast<std::size_t>(choice.below(6000));
+      store.append(append_of(make_message(fresh, random_octets(fresh, size)), ++asked), now.sink);
+      now.work();
+      if (choice.below(3) != 0) {
+        store.settle(end_of(queue_id{fresh}, 1), ++asked, now.sink);
+      } else {
+        expected.insert(queue_id{fresh});
+      }
+    }
     store.flush([](error_code) {});
     now.work();
-    if (now.sink.outcomes.size() != (ended ? 2u : 1u)) broken_.push_back("unanswered, after use");
+    if (now.sink.outcomes.size() != asked) broken_.push_back("unanswered, after use");
     for (const auto& [token, error] : now.sink.outcomes)
       if (error) broken_.push_back("useless: " + error.message());
     if (choice.below(2) == 0) store.close();
   }
   disk.crash(choice.next());
-  const life after(disk, options_);
-  if (!after.opened.found.contains(fresh)) broken_.push_back("lost what came after a recovery");
-  if (ended && after.opened.found.contains(*ended))
-    broken_.push_back("resurrected " + ended->text() + ", after use");
+  if (choice.below(2) == 0) remove_checkpoints(disk);
+  life after(disk, options_);
+  if (!after.opened.store) return broken_.push_back("closed, after use");
+  for (const auto& [id, m] : after.opened.found) {
+    if (!expected.contains(id)) broken_.push_back("resurrected " + id.text() + ", after use");
+    if (id.value < 1'000'000) model_.check_content(*after.opened.store, id, broken_);
+  }
+  for (const auto id : expected)
+    if (!after.opened.found.contains(id)) broken_.push_back("lost " + id.text() + ", after use");
+  for (const auto& sentence : after.opened.report.damaged)
+    broken_.push_back("damage: " + sentence + ", after use");
 }
 
 }  // namespace relais::testing

@@ -320,3 +320,26 @@ TEST_CASE("a flipped bit in a content is found by whoever reads it") {
   }
   CHECK(error == errc::corrupt);
 }
+
+TEST_CASE("damage in the last batch of a full segment is no torn end: the next segment knows") {
+  const auto what =
+      GENERATE(std::string("@SP1 CMIT"), std::string("@SP1 MSG "), std::string("####"));
+  spool_world w;
+  std::uint64_t id = 0;
+  while (w.store().status().segments_used < 2) {
+    REQUIRE_FALSE(w.append(make_message(++id, std::string(3000, '#'))));
+  }
+  w.end();
+  const auto first = std::string("segments/00000000");
+  const auto octets = *w.disk.content(first);
+  REQUIRE(octets.find("kind=hot number=00000001") != std::string::npos);
+  const auto at = octets.rfind(what);
+  REQUIRE(at != std::string::npos);
+  REQUIRE(w.disk.flip_bit(first, at * 8));
+  w.crash(1);
+  CAPTURE(what, id);
+  // The last message of that segment, or none: the one behind it is in the next.
+  CHECK(w.opened.found.size() == (what == "@SP1 CMIT" ? id : id - 1));
+  REQUIRE(w.opened.report.damaged.size() >= 1);
+  CHECK(w.opened.report.damaged[0].find(first + ": offset") == 0);
+}

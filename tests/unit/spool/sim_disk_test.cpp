@@ -153,6 +153,20 @@ TEST_CASE("simulated disk: without power nothing changes, and what was open is l
   CHECK((disk.content("a") == "before" || disk.content("a") == "Before"));
 }
 
+TEST_CASE("simulated disk: when only the process ends, what is not synced is in the cache") {
+  sim_disk disk;
+  const auto f = make_durable(disk, "a", "synced");
+  REQUIRE_FALSE(write(*f, 0, "SYNCED"));
+  disk.cut_power_after(0);
+  CHECK(write(*f, 0, "x") == errc::io_error);
+  disk.restart();
+  CHECK(disk.content("a") == "SYNCED");
+  CHECK(f->sync() == errc::io_error);
+  CHECK(outcomes(disk, "a").size() == 2);
+  REQUIRE_FALSE(disk.open("a", open_mode::read_write).value()->sync());
+  CHECK(outcomes(disk, "a").size() == 1);
+}
+
 TEST_CASE("simulated disk: the observer sees the disk before each change, and may use it") {
   sim_disk disk;
   std::vector<disk_operation> seen;

@@ -19,6 +19,7 @@ spool_history::spool_history(sim_disk& disk, std::uint64_t seed, history_kind ki
 }
 
 void spool_history::complete(std::vector<spool::completion> batch) {
+  if (disk_.is_off()) return;  // nobody is there to hear it
   ++calls_;
   for (const auto& c : batch) model_.answer(c.token, c.error);
 }
@@ -269,7 +270,7 @@ error_code spool_history::flush(bool and_wait) {
   auto outcome = std::make_shared<error_code>(errc::busy);
   opened_.store->flush([this, outcome, token = model_.ask_flush()](error_code error) {
     *outcome = error;
-    model_.answer(token, error);
+    if (!disk_.is_off()) model_.answer(token, error);
   });
   if (and_wait) run_committer(true);
   return *outcome;
@@ -287,14 +288,18 @@ void spool_history::look() {
 }
 
 void spool_history::restart() {
-  switch (below(4)) {
-    case 0: (void)finish(); break;
-    case 1: end(); break;  // what the disk was told stays in its cache
-    default:
-      // The power goes before the process does: its last acts change nothing.
-      disk_.cut_power_after(0);
-      end();
-      disk_.crash(random_.next());
+  const auto how = below(4);
+  if (how == 0) {
+    (void)finish();
+  } else {
+    // The end comes in the middle of something, or not.
+    disk_.cut_power_after(below(10));
+    is_busy_ = one_in(2);
+    if (one_in(2)) run_maintenance(true);
+    if (one_in(2)) run_committer(true);
+    disk_.cut_power_after(0);
+    end();
+    how == 1 ? disk_.restart() : disk_.crash(random_.next());
   }
   open_again();
 }

@@ -191,6 +191,11 @@ inline opened_spool open_spool(const spool::store_world& world,
   return opened;
 }
 
+inline void remove_checkpoints(sim_disk& disk) {
+  for (const auto& name : disk.files())
+    if (name.starts_with("checkpoint")) disk.take_away(name);
+}
+
 /// A disk with a spool on it, and everything that a spool works with.
 struct spool_world {
   explicit spool_world(spool::store_options o = tiny_spool(), disk_limits capacity = {})
@@ -252,14 +257,11 @@ struct spool_world {
     end();
     opened = open_spool(world(), options);
   }
-  void crash(std::uint64_t seed) {
+  void crash(std::uint64_t seed, bool with_checkpoints = true) {
     end();
     disk.crash(seed);
+    if (!with_checkpoints) remove_checkpoints(disk);
     opened = open_spool(world(), options);
-  }
-  void remove_checkpoints() {
-    for (const auto& name : disk.files())
-      if (name.starts_with("checkpoint")) disk.take_away(name);
   }
 };
 

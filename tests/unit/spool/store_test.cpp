@@ -316,8 +316,7 @@ TEST_CASE_METHOD(spool_world, "no id is given twice, even when its message left 
     settle_down();
   }
   if (GENERATE(false, true)) store().close();
-  if (GENERATE(false, true)) remove_checkpoints();
-  crash(1);
+  crash(1, GENERATE(false, true));
   CHECK(opened.highest_id == queue_id{0x123456});
 }
 
@@ -344,7 +343,7 @@ TEST_CASE_METHOD(spool_world, "a clean end leaves a checkpoint, and the next sta
   CHECK(opened.report.from_checkpoint);
   CHECK(opened.found.size() == 5);
   end();
-  remove_checkpoints();
+  remove_checkpoints(disk);
   opened = open_spool(world(), options);
   CHECK_FALSE(opened.report.from_checkpoint);
   CHECK(opened.found.size() == 5);
