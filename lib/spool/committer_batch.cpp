@@ -56,8 +56,6 @@ bool committer::fits(std::uint64_t octets) const noexcept {
 void committer::seal() {
   const std::lock_guard lock(state_.mutex);
   open_->use = segment_use::sealed;
-  open_ = nullptr;
-  handle_.reset();
   state_.set_open_room(0);
 }
 
@@ -65,6 +63,7 @@ error_code committer::open_segment(bool from_reserve) {
   auto taken = state_.take_segment(segment_kind::hot, from_reserve);
   wake_maintenance_();
   if (!taken) return taken.error();
+  if (open_ != nullptr) seal();
   open_ = taken->s;
   handle_ = std::move(taken->handle);
   open_is_reserve_ = from_reserve;
@@ -84,12 +83,14 @@ error_code committer::ensure_segment(waiting& w) {
   } else if (!w.changes.empty()) {
     needed = estimate(w.changes.front().change);
   }
-  if (open_ != nullptr && (room() < needed || (w.has_appends() && open_is_reserve_))) seal();
-  if (open_ != nullptr) return {};
+  const bool is_for_states = open_is_reserve_ && w.has_appends();
+  if (open_ != nullptr && room() >= needed && !is_for_states) return {};
   if (w.has_appends()) {
     const auto error = open_segment(false);
     if (!error) return {};
     refuse_appends(w, error);
+    // What is left of the open segment is for states, and so is the reserve.
+    if (open_ != nullptr && room() >= block_size) return {};
     if (w.changes.empty() && withdrawals_.empty()) return {};
   }
   return open_segment(true);

@@ -62,28 +62,29 @@ void spool_model::make_durable(const call& c) {
 void spool_model::answer(std::uint64_t token, error_code error) {
   const auto asked = calls_.find(token);
   if (asked == calls_.end()) return;
-  const auto call = std::move(asked->second);
+  const auto asked_call = std::move(asked->second);
   calls_.erase(asked);
-  if (call.appended) messages_.at(*call.appended).append = error ? answered::no : answered::yes;
+  if (asked_call.appended)
+    messages_.at(*asked_call.appended).append = error ? answered::no : answered::yes;
   if (error) {
     // A state that was refused may still be there; what came with a refused message may not.
-    if (!call.appended) return;
-    for (const auto& e : call.effects)
+    if (!asked_call.appended) return;
+    for (const auto& e : asked_call.effects)
       if (e.recipient) messages_.at(e.id).recipients[*e.recipient][e.version - 1].is_void = true;
     return;
   }
-  if (call.appended) {
+  if (asked_call.appended) {
     ++acknowledged_;
-    highest_acknowledged_ = std::max(highest_acknowledged_, *call.appended);
+    highest_acknowledged_ = std::max(highest_acknowledged_, *asked_call.appended);
   }
-  make_durable(call);
+  make_durable(asked_call);
   // Of one message, what was asked before is durable with it; of all messages, with a flush.
   std::set<queue_id> messages;
-  for (const auto& e : call.effects) messages.insert(e.id);
+  for (const auto& e : asked_call.effects) messages.insert(e.id);
   std::erase_if(calls_, [&](const auto& earlier) {
     const auto& [its_token, c] = earlier;
     if (its_token >= token || !c.is_lazy) return false;
-    if (!call.is_flush && !messages.contains(c.effects.front().id)) return false;
+    if (!asked_call.is_flush && !messages.contains(c.effects.front().id)) return false;
     make_durable(c);
     return true;
   });
@@ -123,6 +124,20 @@ bool spool_model::tracked::may_be_gone() const {
   for (std::size_t r = 0; r < recipients.size(); ++r) {
     const auto* v = newest(r);
     if (v == nullptr || v->state.status == recipient_status::pending) return false;
+  }
+  return true;
+}
+
+/// With a disk that failed for good, what was refused may be there: the report, and with it the end
+/// of what it reports.
+bool spool_model::tracked::may_be_gone_with_refused() const {
+  for (std::size_t r = 0; r < recipients.size(); ++r) {
+    const auto& versions = recipients[r];
+    const auto oldest = durable[r] == 0 ? 0 : durable[r] - 1;
+    const bool ends =
+        std::any_of(versions.begin() + static_cast<std::ptrdiff_t>(oldest), versions.end(),
+                    [](const auto& v) { return v.state.status != recipient_status::pending; });
+    if (!ends) return false;
   }
   return true;
 }

@@ -77,6 +77,7 @@ class spool_model {
 
     const version* newest(std::size_t recipient) const;
     bool may_be_gone() const;
+    bool may_be_gone_with_refused() const;
     bool must_be_gone() const;
   };
   struct call {

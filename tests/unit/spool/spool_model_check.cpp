@@ -44,7 +44,9 @@ void spool_model::check_message(queue_id id, const tracked& known,
                                 const spool::stored_message* found, strictness how,
                                 std::vector<std::string>& broken) const {
   if (found == nullptr) {
-    if (known.append == answered::yes && !known.is_gone && !known.may_be_gone())
+    const bool may_be_gone =
+        known.may_be_gone() || (!how.refused_stays_away && known.may_be_gone_with_refused());
+    if (known.append == answered::yes && !known.is_gone && !may_be_gone)
       broken.push_back("lost " + id.text());
     return;
   }
