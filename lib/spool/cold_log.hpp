@@ -3,38 +3,31 @@
 // acknowledgement.
 #pragma once
 
-#include <memory>
-#include <string>
 #include <string_view>
 
-#include "spool/batch.hpp"
-#include "spool/log_state.hpp"
+#include "spool/segment_writer.hpp"
 
 namespace relais::spool {
 
 class cold_log {
  public:
-  explicit cold_log(log_state& state) : state_(state) {}
+  explicit cold_log(log_state& state) : state_(state), writer_(state) {}
 
   /// Begins a batch; `first` is the size of what is certainly going to be added.
   error_code begin(std::uint64_t first);
-  bool fits(std::uint64_t octets) const noexcept;
+  bool fits(std::uint64_t octets) const noexcept {
+    return batch_.octets() + octets <= writer_.room();
+  }
   /// Returns the offset. Text and body must live until commit().
   std::uint64_t add(record_type type, queue_id id, std::string_view text, std::string_view body);
-  bool empty() const noexcept { return batch_.empty(); }
-  /// Write and sync. After an error the segment is retired, and what was in the batch may or may
-  /// not be found in it.
+  /// Write and sync. After an error what was in the batch may or may not be found.
   error_code commit();
   /// The segment of the current batch.
-  segment& target() noexcept { return *open_; }
+  segment& target() noexcept { return writer_.target(); }
 
  private:
-  std::uint64_t room() const noexcept;
   log_state& state_;
-  segment* open_ = nullptr;
-  std::shared_ptr<file> handle_;
-  std::string header_block_;
-  std::uint64_t batch_number_ = 0;
+  segment_writer writer_;
   batch batch_;
 };
 

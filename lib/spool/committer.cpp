@@ -149,11 +149,10 @@ void committer::work() {
 void committer::check_directory() {
   const auto now = state_.world.time.now();
   const bool is_due = !last_check_ || now - *last_check_ >= check_interval;
-  if (state_.has_failed || (!is_due && open_ != nullptr)) return;
+  if (state_.has_failed || (!is_due && writer_.is_open())) return;
   last_check_ = now;
   const auto gone = state_.world.storage.verify();
-  const bool unnamed = handle_ != nullptr && !handle_->has_name();
-  if (gone != errc::not_found && !unnamed) return;
+  if (gone != errc::not_found && writer_.has_name()) return;
   state_.has_failed = true;
   state_.warn(
       "the spool's directory or the file being written is gone: nothing is accepted any more, "
@@ -226,9 +225,10 @@ void committer::give_up(waiting& w, error_code why) {
 }
 
 void committer::fail(error_code why) {
-  state_.retire(*open_, why);
+  const auto number = writer_.target().number();
+  writer_.fail(why);
   for (const auto& placed : appends_) {
-    withdrawals_.emplace_back(placed.append->request.content->id, open_->number());
+    withdrawals_.emplace_back(placed.append->request.content->id, number);
     answer(*placed.append, why);
   }
   // The batch may be found whole by a later start all the same. What was to be stored together with
@@ -245,8 +245,6 @@ void committer::fail(error_code why) {
     state_.sequence_in_flight = 0;
     for (const auto& [entry, change] : leavers_) entry->is_leaving = false;
   }
-  open_ = nullptr;
-  handle_.reset();
   state_.is_doubtful = true;
   if (++failures_in_a_row_ < 2 && state_.write_errors < most_write_errors) return;
   state_.has_failed = true;

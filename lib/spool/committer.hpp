@@ -10,8 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "spool/batch.hpp"
-#include "spool/log_state.hpp"
+#include "spool/segment_writer.hpp"
 
 namespace relais::spool {
 
@@ -19,7 +18,7 @@ class committer {
  public:
   /// `wake_maintenance` is called when there may be something to reclaim, prepare or remember.
   committer(log_state& state, std::function<void()> wake_maintenance)
-      : state_(state), wake_maintenance_(std::move(wake_maintenance)) {}
+      : state_(state), wake_maintenance_(std::move(wake_maintenance)), writer_(state) {}
 
   struct queued_append {
     append_request request;
@@ -130,8 +129,6 @@ class committer {
   error_code commit_some(waiting& w);
   error_code ensure_segment(waiting& w);
   error_code open_segment(bool from_reserve);
-  void seal();
-  std::uint64_t room() const noexcept;
   bool fits(std::uint64_t octets) const noexcept;
   record_header next_record(record_type type, queue_id id, std::uint32_t checksum);
   void add_withdrawals();
@@ -144,7 +141,6 @@ class committer {
   void add_states();
   void add_leavers();
   void finish();
-  error_code write();
   void apply();
   void refuse_group(group& g);
   void write_and_answer();
@@ -171,11 +167,8 @@ class committer {
   waiting taken_;
   std::vector<error_code> refused_;
   std::vector<std::pair<queue_id, std::size_t>> by_id_;
-  segment* open_ = nullptr;
-  std::shared_ptr<file> handle_;
+  segment_writer writer_;
   bool open_is_reserve_ = false;
-  std::string header_block_;  // of a segment that is written for the first time
-  std::uint64_t batch_number_ = 0;
   unsigned failures_in_a_row_ = 0;
   std::optional<steady_time> last_check_;
   /// Refused after a failed write, but perhaps readable in that segment.

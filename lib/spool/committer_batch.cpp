@@ -39,36 +39,21 @@ void put(std::vector<state_change::entry>& entries, const state_change::entry& e
 
 }  // namespace
 
-std::uint64_t committer::room() const noexcept {
-  if (open_ == nullptr) return 0;
-  const auto used = open_->end + batch::overhead;
-  return used < state_.options.segment_size ? state_.options.segment_size - used : 0;
-}
-
 bool committer::fits(std::uint64_t octets) const noexcept {
   const auto so_far = batch_.octets();
-  if (so_far + octets > room()) return false;
+  if (so_far + octets > writer_.room()) return false;
   return so_far == 0 || so_far + octets <= state_.options.batch_octets;
 }
 
 // --- the segment
 
-void committer::seal() {
-  const std::lock_guard lock(state_.mutex);
-  open_->use = segment_use::sealed;
-  state_.set_open_room(0);
-}
-
 error_code committer::open_segment(bool from_reserve) {
-  auto taken = state_.take_segment(segment_kind::hot, from_reserve);
+  const auto error = writer_.open(segment_kind::hot, from_reserve);
   wake_maintenance_();
-  if (!taken) return taken.error();
-  if (open_ != nullptr) seal();
-  open_ = taken->s;
-  handle_ = std::move(taken->handle);
+  if (error) return error;
   open_is_reserve_ = from_reserve;
-  batch_number_ = 0;
-  header_block_ = encode_segment_header(open_->header);
+  const std::lock_guard lock(state_.mutex);
+  state_.set_open_room(writer_.room());
   return {};
 }
 
@@ -84,13 +69,13 @@ error_code committer::ensure_segment(waiting& w) {
     needed = estimate(w.changes.front().change);
   }
   const bool is_for_states = open_is_reserve_ && w.has_appends();
-  if (open_ != nullptr && room() >= needed && !is_for_states) return {};
+  if (writer_.room() >= needed && !is_for_states) return {};
   if (w.has_appends()) {
     const auto error = open_segment(false);
     if (!error) return {};
     refuse_appends(w, error);
     // What is left of the open segment is for states, and so is the reserve.
-    if (open_ != nullptr && room() >= block_size) return {};
+    if (writer_.room() >= block_size) return {};
     if (w.changes.empty() && withdrawals_.empty()) return {};
   }
   return open_segment(true);
@@ -273,12 +258,12 @@ error_code committer::commit_some(waiting& w) {
   groups_.clear();
   leavers_.clear();
   if (const auto error = ensure_segment(w)) return error;
-  if (open_ == nullptr) return {};  // all were refused
+  if (!writer_.is_open()) return {};  // all were refused
   {
     const std::lock_guard lock(state_.mutex);
     state_.sequence_in_flight = state_.next_sequence;
   }
-  batch_.begin(open_->end, open_->header.generation);
+  writer_.begin(batch_);
   add_withdrawals();
   const auto first = w.next_append;
   add_appends(w);
@@ -319,7 +304,8 @@ void committer::write_and_answer() {
     answer_batch();
     answers_.deliver();
   }
-  if (const auto error = write()) return fail(error);
+  if (const auto error = writer_.write(batch_)) return fail(error);
+  ++state_.batches;
   failures_in_a_row_ = 0;
   state_.is_doubtful = false;
   if (too_early) return;
@@ -335,28 +321,18 @@ void committer::finish() {
   }
   for (const auto& placed : appends_)
     highest = std::max(highest, placed.append->request.content->id);
-  batch_.finish(++batch_number_, state_.next_sequence++, highest);
-  if (!header_block_.empty()) batch_.prepend(header_block_);
-}
-
-error_code committer::write() {
-  const auto offset = header_block_.empty() ? batch_.begins() : 0;
-  if (const auto error = handle_->write_at(offset, batch_.parts())) return error;
-  if (const auto error = handle_->sync()) return error;
-  header_block_.clear();
-  ++state_.batches;
-  state_.octets_written += batch_.ends() - offset;
-  return {};
+  writer_.finish(batch_, highest);
 }
 
 void committer::apply() {
+  auto& target = writer_.target();
   const std::lock_guard lock(state_.mutex);
   for (const auto& placed : appends_) {
     const auto& content = *placed.append->request.content;
     const auto& text = placed.append->text;
     auto& entry = state_.index.insert(
         content.id, text, static_cast<std::uint32_t>(content.envelope.forward_paths.size()));
-    entry.at = {open_->number(), static_cast<std::uint32_t>(placed.offset),
+    entry.at = {target.number(), static_cast<std::uint32_t>(placed.offset),
                 static_cast<std::uint32_t>(text.size())};
     entry.content_size = content.content_size();
     entry.is_large = content.large.has_value();
@@ -369,20 +345,20 @@ void committer::apply() {
     auto* entry = g.entry;
     state_.index.apply(*entry, g.states, g.sequence);
     if (entry->is_done()) put_later({{g.id, {}, {}}, nullptr, 0, 0, 0, false, false});
-    open_->states.push_back({g.id, g.sequence, g.states.is_full});
+    target.states.push_back({g.id, g.sequence, g.states.is_full});
     if (!g.states.is_full) continue;
     entry->full_sequence = g.sequence;
-    entry->full_segment = open_->number();
+    entry->full_segment = target.number();
   }
   for (std::size_t i = 0; i < leavers_.size(); ++i) {
     // Several changes of one message stand side by side.
     if (i > 0 && leavers_[i].entry == leavers_[i - 1].entry) continue;
     gone_.push_back(leavers_[i].entry);
   }
-  for (auto* entry : gone_) state_.leave(*entry, *open_);
+  for (auto* entry : gone_) state_.leave(*entry, target);
   gone_.clear();
   for (std::size_t i = 0; i < withdrawn_; ++i) {
-    open_->done.push_back({withdrawals_[i].first, withdrawals_[i].second});
+    target.done.push_back({withdrawals_[i].first, withdrawals_[i].second});
   }
   withdrawals_.erase(withdrawals_.begin(),
                      withdrawals_.begin() + static_cast<std::ptrdiff_t>(withdrawn_));
@@ -390,8 +366,8 @@ void committer::apply() {
   state_.log_since_checkpoint += batch_.octets();
   if (state_.log_since_checkpoint >= state_.checkpoint_due) state_.maintenance_due = true;
   state_.sequence_in_flight = 0;
-  open_->end = batch_.ends();
-  state_.set_open_room(room());
+  target.end = batch_.ends();
+  state_.set_open_room(writer_.room());
 }
 
 void committer::answer_batch() {

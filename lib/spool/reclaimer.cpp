@@ -131,7 +131,7 @@ error_code reclaimer::free_segment(segment& s) {
   if (!s.refs_known) {
     if (const auto error = learn_refs(s)) return error;
   }
-  if (carries_much(s)) return {};
+  if (s.is_stuck || carries_much(s)) return {};
   if (const auto error = carry_forward(s)) return error;
   result<std::shared_ptr<file>> handle = make_error_code(errc::not_found);
   auto header = s.header;
@@ -201,15 +201,9 @@ bool reclaimer::is_needed(const state_ref& ref, const segment& s) {
 
 /// What a checkpoint covered was never read: the records tell what must be carried.
 error_code reclaimer::learn_refs(segment& s) {
-  result<std::shared_ptr<file>> handle = make_error_code(errc::not_found);
-  {
-    const std::lock_guard lock(state_.mutex);
-    handle = state_.segments.open(s);
-  }
-  if (!handle) return handle.error();
   std::vector<done_ref> done;
   std::vector<state_ref> states;
-  const auto take = [&](const record_view& r) {
+  const auto error = walk(s, [&](const record_view& r) {
     if (r.header.type == record_type::done) {
       const auto entries = decode_done(r.text);
       if (!entries) return;
@@ -221,9 +215,27 @@ error_code reclaimer::learn_refs(segment& s) {
       states.push_back(
           {queue_id{r.header.id}, set->is_full ? set->as_of : r.header.sequence, set->is_full});
     }
-  };
+  });
+  if (error) return error;
+  const std::lock_guard lock(state_.mutex);
+  // What enumeration has found out stays: copies that the record itself knows nothing of.
+  s.done.insert(s.done.end(), done.begin(), done.end());
+  s.states = std::move(states);
+  s.refs_known = true;
+  return {};
+}
+
+/// The heads of all records. Of a damaged segment it is not known what must be carried: it stays.
+error_code reclaimer::walk(segment& s, const std::function<void(const record_view&)>& take) {
+  result<std::shared_ptr<file>> handle = make_error_code(errc::not_found);
+  {
+    const std::lock_guard lock(state_.mutex);
+    handle = state_.segments.open(s);
+  }
+  if (!handle) return handle.error();
   const auto complain = [&](const std::string& what) {
-    state_.warn(layout::segment_file(s.slot) + ": " + what);
+    s.is_stuck = true;
+    state_.warn(layout::segment_file(s.slot) + ": " + what + "; it is kept");
   };
   read_request request;
   request.generation = s.header.generation;
@@ -231,13 +243,7 @@ error_code reclaimer::learn_refs(segment& s) {
   request.size = s.end;
   request.verify_bodies = false;
   const auto read = read_segment(**handle, request, take, complain);
-  if (!read) return read.error();
-  const std::lock_guard lock(state_.mutex);
-  // What enumeration has found out stays: copies that the record itself knows nothing of.
-  s.done.insert(s.done.end(), done.begin(), done.end());
-  s.states = std::move(states);
-  s.refs_known = true;
-  return {};
+  return read ? error_code() : read.error();
 }
 
 error_code reclaimer::carry_forward(segment& s) {

@@ -14,6 +14,7 @@
 #include "spool/cold_log.hpp"
 #include "spool/content.hpp"
 #include "spool/log_state.hpp"
+#include "spool/segment_reader.hpp"
 
 namespace relais::spool {
 
@@ -52,6 +53,7 @@ class reclaimer {
   bool carries_much(segment& s);
   bool is_needed(const done_ref& ref, const segment& s);
   bool is_needed(const state_ref& ref, const segment& s);
+  error_code walk(segment& s, const std::function<void(const record_view&)>& take);
   error_code learn_refs(segment& s);
   error_code carry_forward(segment& s);
   error_code carry_done(segment& s);

@@ -83,27 +83,10 @@ segment* reclaimer::find_victim() {
 error_code reclaimer::begin_victim(segment& s) {
   victim_ = {};
   victim_.s = &s;
-  result<std::shared_ptr<file>> handle = make_error_code(errc::not_found);
-  {
-    const std::lock_guard lock(state_.mutex);
-    handle = state_.segments.open(s);
-  }
-  if (!handle) return handle.error();
-  const auto take = [&](const record_view& r) {
-    if (r.header.has_message()) {
-      victim_.candidates.emplace_back(queue_id{r.header.id}, static_cast<std::uint32_t>(r.offset));
-    }
-  };
-  const auto complain = [&](const std::string& what) {
-    state_.warn(layout::segment_file(s.slot) + ": " + what);
-  };
-  read_request request;
-  request.generation = s.header.generation;
-  request.first_sequence = s.header.sequence;
-  request.size = s.end;
-  request.verify_bodies = false;
-  const auto read = read_segment(**handle, request, take, complain);
-  return read ? error_code() : read.error();
+  return walk(s, [this](const record_view& r) {
+    if (!r.header.has_message()) return;
+    victim_.candidates.emplace_back(queue_id{r.header.id}, static_cast<std::uint32_t>(r.offset));
+  });
 }
 
 error_code reclaimer::copy_some() {

@@ -8,7 +8,8 @@ using spool::recipient_status;
 
 /// A process that recovers the spool of one disk.
 struct crash_check::life {
-  life(sim_disk& d, const spool::store_options& options) : disk(d) {
+  life(sim_disk& d, spool::store_options options, std::uint64_t seed) : disk(d) {
+    options.seed = seed;
     opened = open_spool({disk, committer, maintenance, time}, options);
   }
   void work() {
@@ -44,7 +45,7 @@ bool crash_check::crash_now(std::uint64_t seed) {
   if (choice.below(4) == 0) crash_during_recovery(*disk, choice);
   std::string said;
   {
-    life first(*disk, options_);
+    life first(*disk, options_, choice.next());
     add(model_.check(first.opened), "");
     if (!first.opened.store || first.opened.error) return false;
     for (const auto& [id, m] : first.opened.found)
@@ -70,14 +71,14 @@ bool crash_check::crash_now(std::uint64_t seed) {
 void crash_check::crash_during_recovery(sim_disk& disk, random& choice) const {
   disk.cut_power_after(choice.below(60));
   {
-    life cut(disk, options_);
+    life cut(disk, options_, choice.next());
     if (choice.below(2) == 0) cut.work();
   }
   disk.crash(choice.next());
 }
 
 void crash_check::compare(sim_disk& disk, const std::string& said, const char* what) {
-  life again(disk, options_);
+  life again(disk, options_, crashes_ + 0x5eed);
   add(model_.check(again.opened), what);
   if (again.opened.store && fingerprint(again.opened) != said)
     broken_.push_back(std::string("differs: what is found") + what);
@@ -100,7 +101,7 @@ spool::state_change end_of(queue_id id, std::size_t recipients) {
 void crash_check::use(sim_disk& disk, random& choice) {
   std::set<queue_id> expected;
   {
-    life now(disk, options_);
+    life now(disk, options_, choice.next());
     auto& store = *now.opened.store;
     std::uint64_t asked = 0;
     for (const auto& [id, m] : now.opened.found) {
@@ -129,7 +130,7 @@ void crash_check::use(sim_disk& disk, random& choice) {
   }
   disk.crash(choice.next());
   if (choice.below(2) == 0) remove_checkpoints(disk);
-  life after(disk, options_);
+  life after(disk, options_, choice.next());
   if (!after.opened.store) return broken_.push_back("closed, after use");
   for (const auto& [id, m] : after.opened.found) {
     if (!expected.contains(id)) broken_.push_back("resurrected " + id.text() + ", after use");

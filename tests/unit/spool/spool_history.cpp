@@ -13,7 +13,7 @@ spool_history::spool_history(sim_disk& disk, std::uint64_t seed, history_kind ki
     if (observer) observer(what);
     if (!makes_segment(what, name)) interfere();
   });
-  kind_.options.seed = seed;
+  kind_.options.seed = random_.next();
   kind_.options.warn = [this](const std::string& sentence) { warnings_.push_back(sentence); };
   opened_ = open_spool({disk_, committer_, maintenance_, time_}, kind_.options);
 }
@@ -305,6 +305,7 @@ void spool_history::restart() {
 }
 
 void spool_history::open_again() {
+  kind_.options.seed = random_.next();  // two lives with the same salts would believe each other
   opened_ = open_only({disk_, committer_, maintenance_, time_}, kind_.options);
   if (!opened_.store) {
     broken_.push_back("closed: " + opened_.error.message() + ", " + opened_.why);

@@ -255,11 +255,13 @@ struct spool_world {
   }
   void reopen() {
     end();
+    ++options.seed;
     opened = open_spool(world(), options);
   }
   void crash(std::uint64_t seed, bool with_checkpoints = true) {
     end();
     disk.crash(seed);
+    ++options.seed;
     if (!with_checkpoints) remove_checkpoints(disk);
     opened = open_spool(world(), options);
   }
