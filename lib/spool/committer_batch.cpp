@@ -363,6 +363,7 @@ void committer::apply() {
   withdrawals_.erase(withdrawals_.begin(),
                      withdrawals_.begin() + static_cast<std::ptrdiff_t>(withdrawn_));
   withdrawn_ = 0;
+  state_.log_octets += batch_.octets();
   state_.log_since_checkpoint += batch_.octets();
   if (state_.log_since_checkpoint >= state_.checkpoint_due) state_.maintenance_due = true;
   state_.sequence_in_flight = 0;

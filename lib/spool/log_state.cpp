@@ -94,6 +94,7 @@ result<log_state::taken> log_state::take_segment(segment_kind kind, bool from_re
   t.s->header.previous = previous == nullptr ? 0 : previous->number();
   t.s->header.previous_end = previous == nullptr ? 0 : previous->end;
   t.s->end = block_size;
+  t.s->taken_at = log_octets;
   segments.registered(*t.s);
   count_room();
   return t;

@@ -41,6 +41,7 @@ struct log_state {
   queue_id highest_id;
   std::uint64_t live_octets = 0;
   std::uint64_t died_octets = 0;  ///< of all messages that have left
+  std::uint64_t log_octets = 0;   ///< written by the committer, in all
   std::uint64_t log_since_checkpoint = 0;
   std::uint64_t checkpoint_due = 0;       ///< octets of log after which the next one is written
   std::vector<queue_id> large_to_remove;  ///< their removal is durable

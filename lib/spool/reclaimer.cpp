@@ -120,7 +120,8 @@ segment* reclaimer::find_empty() {
   const std::lock_guard lock(state_.mutex);
   for (const auto& [slot, s] : state_.segments.all()) {
     if (s->use == segment_use::sealed && s->live_messages == 0 && !s->is_stuck &&
-        !s->is_postponed && s.get() != victim_.s && s->wait_for_dead <= state_.died_octets) {
+        !s->is_postponed && s.get() != victim_.s && s->wait_for_dead <= state_.died_octets &&
+        s->wait_for_log <= state_.log_octets) {
       return s.get();
     }
   }
@@ -172,8 +173,9 @@ error_code reclaimer::free_segment(segment& s) {
   return {};
 }
 
-/// Most of what it holds would have to be written again, to a segment that would be no emptier:
-/// that waits until enough messages have left.
+/// What must be carried forward would fill most of another segment, which would be no emptier: that
+/// waits until enough messages have left. And what was carried a moment ago is not carried again
+/// before the log has grown by a segment.
 bool reclaimer::carries_much(segment& s) {
   const std::lock_guard lock(state_.mutex);
   std::uint64_t octets = 0;
@@ -181,9 +183,11 @@ bool reclaimer::carries_much(segment& s) {
     if (is_needed(ref, s)) octets += done_octets;
   for (const auto& ref : s.states)
     if (is_needed(ref, s)) octets += states_octets;
-  if (octets < state_.options.segment_size / 2) return false;
-  s.wait_for_dead = state_.died_octets + state_.options.segment_size;
-  return true;
+  const bool much = octets > state_.options.segment_size / 2;
+  const bool fresh = octets > 0 && state_.log_octets < s.taken_at + state_.options.segment_size;
+  if (much) s.wait_for_dead = state_.died_octets + state_.options.segment_size;
+  if (fresh) s.wait_for_log = s.taken_at + state_.options.segment_size;
+  return much || fresh;
 }
 
 /// Mutex held.

@@ -68,6 +68,7 @@ segment* reclaimer::find_victim() {
   double best_share = 1;
   for (const auto& [slot, s] : state_.segments.all()) {
     if (s->use != segment_use::sealed || s->is_stuck || s->is_postponed) continue;
+    if (s->live_messages == 0) continue;  // find_empty() decides when
     if (s->is_suspect) return s.get();
     const auto share =
         static_cast<double>(s->live_octets) / static_cast<double>(state_.options.segment_size);

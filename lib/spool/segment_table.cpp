@@ -34,7 +34,7 @@ void segment_table::freed(segment& s) {
   s.done = {};
   s.states = {};
   s.refs_known = true;
-  s.wait_for_dead = 0;
+  s.wait_for_dead = s.wait_for_log = 0;
   pool_.push_back(&s);
 }
 

@@ -49,7 +49,9 @@ struct segment {
   bool refs_known = true;
   bool is_stuck = false;            ///< something in it cannot be saved: it stays
   bool is_postponed = false;        ///< no room to carry forward what it holds, for the moment
+  std::uint64_t taken_at = 0;       ///< octets of log then
   std::uint64_t wait_for_dead = 0;  ///< not freed before so many octets have died in all
+  std::uint64_t wait_for_log = 0;   ///< nor before so many have been logged
   bool is_suspect = false;  ///< its header is damaged: what lives in it is to be saved first
 
   std::uint32_t number() const noexcept { return header.number; }

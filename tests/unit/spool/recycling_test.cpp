@@ -197,3 +197,29 @@ TEST_CASE("a message that leaves while a checkpoint is written stays away") {
   CHECK(w.opened.found.size() == 1);
   CHECK(w.opened.found.contains(queue_id{2}));
 }
+
+TEST_CASE("states that fill more than a segment are not carried round for ever") {
+  auto options = tiny_spool();
+  options.segment_size = 16 << 10;
+  spool_world w(options);
+  for (std::uint64_t id = 1; id <= 300; ++id) {
+    REQUIRE_FALSE(w.append(make_message(id, "x")));
+    w.settle_down();
+  }
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    for (std::uint64_t id = 1; id <= 300; ++id)
+      w.store().settle(change_of(queue_id{id}, 0, recipient_status::pending, attempt));
+    REQUIRE_FALSE(w.flush());
+  }
+  int steps = 0;
+  while (w.maintenance.run_one() && steps < 5000) ++steps;
+  CHECK(steps < 5000);
+  const auto before = w.store().status().octets_written;
+  REQUIRE_FALSE(w.append(make_message(1000, "x")));
+  for (steps = 0; w.maintenance.run_one() && steps < 5000;) ++steps;
+  CHECK(steps < 5000);
+  CHECK(w.store().status().octets_written - before < 20 * options.segment_size);
+  w.crash(1);
+  CHECK(w.opened.found.size() == 301);
+  CHECK(w.opened.found.at(queue_id{7}).recipients[0].attempts == 3);
+}
