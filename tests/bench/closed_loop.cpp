@@ -78,14 +78,11 @@ void closed_loop::complete(std::vector<spool::completion> batch) {
   a.at = now();
   if (account_ != nullptr) a.in_disk = account_->spent(a.at);
   a.batch = std::move(batch);
-  bool was_empty = false;
-  {
-    const std::lock_guard lock(mutex_);
-    was_empty = arrived_.empty();
-    arrived_.push_back(std::move(a));
-    has_arrived_.store(true, std::memory_order_relaxed);
-  }
-  if (was_empty) wake_.notify_one();
+  // Under the lock: who is woken may end this object.
+  const std::lock_guard lock(mutex_);
+  if (arrived_.empty()) wake_.notify_one();
+  arrived_.push_back(std::move(a));
+  has_arrived_.store(true, std::memory_order_relaxed);
 }
 
 void closed_loop::take(std::vector<arrival>& into) {
