@@ -100,7 +100,8 @@ struct stored_message {
   bool is_held = false;
 };
 
-/// Writes one large content to a file of its own while it arrives. Blocking; one thread at a time.
+/// Writes one large content to a file of its own while it arrives. Blocking; one thread at a time;
+/// gone before the store is.
 /// Destroyed without finish(): the file goes. After finish() the file belongs to the store: the
 /// next step is append() of a message with that id and `large` set; a file for which that does not
 /// happen goes at the next start.
