@@ -193,26 +193,27 @@ void enumerator::take(reading& r, const record_view& record) {
 
 void enumerator::take_message(reading& r, const record_view& record) {
   const queue_id id{record.header.id};
-  const auto outline = outline_envelope(record.text);
-  const auto envelope = outline ? record.text.substr(0, outline->length) : std::string_view();
-  if (!outline || !decode_envelope(envelope)) {
+  const auto decoded = decode_envelope(record.text);
+  if (!decoded) {
     return complain(*r.s, fmt::format("offset {}: the envelope of {} makes no sense", record.offset,
                                       id.text()));
   }
+  const auto envelope = record.text.substr(0, decoded->length);
+  const auto recipients = static_cast<std::uint32_t>(decoded->envelope.forward_paths.size());
   state_set states;
   states.as_of = record.header.sequence;
   if (record.header.type == record_type::moved) {
-    auto decoded = decode_states(record.text.substr(outline->length), outline->recipients);
-    if (!decoded || !decoded->is_full) {
+    auto stored = decode_states(record.text.substr(decoded->length), recipients);
+    if (!stored || !stored->is_full) {
       return complain(
           *r.s, fmt::format("offset {}: the states of {} make no sense", record.offset, id.text()));
     }
-    states = std::move(*decoded);
+    states = std::move(*stored);
   }
   const auto number = r.s->number();
   auto* entry = index_.find(id);
   if (entry == nullptr) {
-    entry = &index_.insert(id, envelope, outline->recipients);
+    entry = &index_.insert(id, envelope, recipients);
     entry->at.segment = 0;
   } else if (entry->at.segment == number && entry->at.offset == record.offset) {
     return;  // of the checkpoint
@@ -223,8 +224,8 @@ void enumerator::take_message(reading& r, const record_view& record) {
   if (entry->at.segment == 0 || states.as_of >= entry->full_sequence) {
     other = entry->at.segment;
     entry->at = {number, static_cast<std::uint32_t>(record.offset), record.header.text_size};
-    entry->content_size = outline->large ? outline->large->size : record.header.body_size;
-    entry->is_large = outline->large.has_value();
+    entry->content_size = decoded->large ? decoded->large->size : record.header.body_size;
+    entry->is_large = decoded->large.has_value();
     entry->full_sequence = states.as_of;
     entry->full_segment = 0;
   }
