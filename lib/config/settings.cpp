@@ -3,6 +3,11 @@
 #include "config/settings.hpp"
 
 namespace relais::config {
+
+std::string source_place::text() const {
+  return file.empty() ? std::string() : file + ':' + std::to_string(line);
+}
+
 relay_settings::relay_settings()
     : trusted_networks{*ip_network::parse("127.0.0.0/8"), *ip_network::parse("::1/128")} {}
 

@@ -5,19 +5,187 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/ip.hpp"
+#include "base/listen_address.hpp"
 #include "base/units.hpp"
 
 namespace relais::config {
 
 using namespace std::chrono_literals;
 
+/// Where in the configuration something was written: decisions name the rule that made them.
+struct source_place {
+  std::string file;
+  unsigned line = 0;
+  std::string text() const;  ///< "relais.yaml:12"; "" if nowhere
+  friend bool operator==(const source_place&, const source_place&) = default;
+};
+
+/// relay: for other MTAs, printers, scripts (port 25). submission: for the mail programs of users
+/// (RFC 6409, 8314): TLS and AUTH demanded, messages completed.
+enum class listener_role : std::uint8_t { relay, submission };
+
+/// may: STARTTLS offered; encrypt: demanded; implicit: TLS from the first octet (port 465).
+/// automatic: for relay `may` with a certificate, else `none`; for submission `implicit` at port
+/// 465, else `encrypt`.
+enum class listener_tls : std::uint8_t { automatic, none, may, encrypt, implicit };
+
+enum class tls_version : std::uint8_t { automatic, v1_0, v1_1, v1_2, v1_3 };
+
+enum class tristate : std::uint8_t { automatic, yes, no };
+
+/// automatic: normalize for trusted networks and authenticated clients, reject for all others.
+enum class newline_choice : std::uint8_t { automatic, normalize, reject };
+
 struct listener {
-  endpoint address;  ///< "127.0.0.1:25", "[::]:587"
+  listen_address address;
+  listener_role role = listener_role::relay;
+  listener_tls tls = listener_tls::automatic;
+  tls_version tls_minimum = tls_version::automatic;  ///< automatic: that of tls.minimum_version
+  tristate require_auth = tristate::automatic;       ///< automatic: on for submission
+  newline_choice newlines = newline_choice::automatic;
+  std::vector<std::string> extensions_off;  ///< EHLO keywords that are not offered here
+  byte_size message_size{};                 ///< 0 = that of limits
+  std::uint64_t recipients = 0;             ///< 0 = that of limits
+  std::uint64_t connections = 0;            ///< of this listener; 0 = as limits say
+  duration banner_delay{};                  ///< strangers that talk before the greeting are refused
+  /// Instead of relay.trusted_networks; none given: those.
+  std::optional<std::vector<ip_network>> trusted_networks;
+  bool proxy_protocol = false;       ///< each connection begins with a PROXY header, v1 or v2
+  bool client_certificates = false;  ///< asked for in the handshake
+  bool hide_client = false;          ///< no client name and address in the trace header
+  std::uint64_t mode = 0666;         ///< of a UNIX socket
+  listener() = default;
+  listener(const endpoint& at) : address(at) {}
+};
+
+struct certificate_settings {
+  std::string certificate;  ///< PEM, with its chain
+  std::string key;          ///< PEM; "" = in the same file
+};
+
+/// TLS towards clients.
+struct tls_settings {
+  std::vector<certificate_settings> certificates;  ///< chosen by SNI and key type; first = default
+  tls_version minimum_version = tls_version::v1_2;
+  std::string ciphers;             ///< of TLS 1.2 and older, OpenSSL's words; "" = good ones
+  std::string client_ca_file;      ///< whose client certificates are identities
+  duration ticket_rotation = 12h;  ///< of the key of session tickets; 0 = no tickets
+};
+
+struct certificate_login {
+  std::string fingerprint;  ///< SHA-256 of the certificate, hex, colons optional; kept as 64 lower
+  std::string user;
+};
+
+struct token_settings {           // OAUTHBEARER, XOAUTH2
+  std::string introspection_url;  ///< RFC 7662; "" = none
+  std::string client_id;
+  std::string client_secret;  ///< secret
+  std::string jwt_keys_file;  ///< JSON Web Key Set; "" = none
+  std::string issuer;         ///< "" = any
+  std::string audience;       ///< "" = any
+  std::string user_claim = "email";
+};
+
+struct auth_settings {
+  std::vector<std::string> mechanisms{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN",   "LOGIN",
+                                      "OAUTHBEARER",        "XOAUTH2",       "EXTERNAL"};
+  std::string users_file;      ///< "" = none
+  std::string pam_service;     ///< "" = none
+  std::string dovecot_socket;  ///< "" = none
+  std::vector<certificate_login> certificates;
+  token_settings tokens;
+  bool without_tls = false;  ///< PLAIN and LOGIN also in clear
+  bool legacy_line = false;  ///< "AUTH=PLAIN LOGIN" besides
+  std::uint64_t failures_per_connection = 3;
+  std::uint64_t failures_per_client = 20;  ///< of one address within failure_window; 0 = no limit
+  duration failure_window = 10min;
+  duration failure_delay = 1s;  ///< doubled with each failure of the connection, up to 16 s
+  bool bind_sender = true;      ///< who logs in may only use the senders that the users file allows
+};
+
+enum class access_action : std::uint8_t { accept, reject, defer };
+
+/// One row of policy.rules. Every criterion that is given must match; within one, any word does.
+struct access_rule {
+  std::vector<ip_network> clients;
+  std::vector<std::string> client_names;  ///< "host.example", ".example"
+  std::vector<std::string> hellos;
+  std::vector<std::string> senders;     ///< "a@b.example", "b.example", ".example", "user@", "<>"
+  std::vector<std::string> recipients;  ///< the same
+  std::vector<std::string> users;       ///< of AUTH
+  access_action action = access_action::reject;
+  std::string text;  ///< of the reply; "" = a plain sentence
+  source_place place;
+};
+
+/// One row of policy.dns_lists.
+struct dns_list {
+  std::string zone;
+  std::int64_t score = 1;  ///< negative: an allow list
+  /// Answers that count (127.0.0.0/8); none: any in 127.0.0.0/8.
+  std::vector<ip_network> answers;
+  std::string text;  ///< of the reply; "" = a plain sentence
+  source_place place;
+};
+
+enum class rate_of : std::uint8_t { connections, messages, recipients };
+enum class rate_per : std::uint8_t { client, network, user, sender };
+
+/// One row of policy.rates: at most `limit` within `window`.
+struct rate_limit {
+  rate_of of = rate_of::messages;
+  rate_per per = rate_per::client;
+  std::uint64_t limit = 0;
+  duration window = 1min;
+  source_place place;
+};
+
+struct greylist_settings {
+  bool enabled = false;
+  duration delay = 5min;
+  duration retry_window = 48h;   ///< the second attempt must come within
+  duration lifetime = 24h * 36;  ///< since the last message
+};
+
+enum class hello_check : std::uint8_t { off, syntax, resolvable };
+enum class reverse_dns_check : std::uint8_t { off, name, confirmed };
+
+/// What clients that are neither trusted nor authenticated must pass; rules and rates also concern
+/// the others.
+struct policy_settings {
+  std::vector<access_rule> rules;
+  std::vector<std::string> rules_files;  ///< see docs/operations.md; read after `rules`
+  std::vector<dns_list> dns_lists;
+  std::uint64_t dns_reject_score = 1;
+  std::vector<rate_limit> rates;
+  std::vector<ip_network> rate_exempt;
+  greylist_settings greylist;
+  hello_check hello = hello_check::off;
+  reverse_dns_check reverse_dns = reverse_dns_check::off;
+  bool client_names = true;  ///< look up the client's name, for logs and trace headers
+  bool sender_domain = false;
+  bool recipient_domain = false;
+  /// Who may send XCLIENT and XFORWARD.
+  std::vector<ip_network> xclient_networks, xforward_networks;
+};
+
+struct submission_settings {
+  std::string domain;       ///< qualifies bare local addresses; "" = hostname
+  bool add_missing = true;  ///< Date, Message-ID, From
+  bool remove_bcc = true;
+  bool add_sender = false;  ///< a Sender field where From is not the login's
+};
+
+struct reply_text {
+  std::string reply;  ///< name of docs/replies.md
+  std::string text;
 };
 
 struct spool_settings {
@@ -38,6 +206,7 @@ struct spool_settings {
 struct relay_settings {
   std::vector<ip_network> trusted_networks;  ///< default: loopback of both families
   std::vector<std::string> domains;          ///< lower case; ".example.org" also covers subdomains
+  std::vector<std::string> trusted_certificates;  ///< SHA-256 fingerprints of client certificates
   relay_settings();
 };
 
@@ -51,13 +220,22 @@ struct limit_settings {
   byte_size text_line = 64_KiB;
   byte_size header_size = 256_KiB;
   std::uint64_t hops = 50;
+  std::uint64_t connections_per_network = 0;  ///< /24 and /64; 0 = no limit
   std::uint64_t errors = 20;
-  byte_size memory = 256_MiB;  ///< content of all messages being received or delivered
+  std::uint64_t soft_errors = 10;  ///< from here on each error is answered late
+  duration error_delay = 1s;
+  std::uint64_t junk_commands = 100;  ///< NOOP, RSET, VRFY... between two messages; 0 = no limit
+  byte_size data_rate = 500_B;        ///< content per second, after data_rate_grace; 0 = any
+  duration data_rate_grace = 1min;
+  std::uint64_t reserved_descriptors = 64;  ///< accepting pauses before these are touched
+  byte_size memory = 256_MiB;               ///< content of all messages being received or delivered
 };
 
 struct server_timeouts {
   duration command = 5min;
   duration data = 3min;     ///< between two reads of content
+  duration tls = 30s;       ///< the whole handshake
+  duration stressed = 10s;  ///< `command` for strangers when connections run out
   duration write = 5min;    ///< client that does not read its replies
   duration shutdown = 30s;  ///< SIGTERM: transactions may finish for so long
 };
@@ -126,6 +304,10 @@ struct settings {
   std::string user;                 ///< after binding, root becomes this user; "" = stay
   std::vector<listener> listeners;  ///< default: 127.0.0.1:25 and [::1]:25
   relay_settings relay;
+  tls_settings tls;
+  auth_settings auth;
+  policy_settings policy;
+  submission_settings submission;
   smarthost_settings smarthost;
   delivery_settings delivery;
   retry_settings retry;
@@ -136,6 +318,7 @@ struct settings {
   spool_settings spool;
   http_settings http;
   log_settings log;
+  std::vector<reply_text> replies;
   settings();
 };
 

@@ -24,6 +24,8 @@ class resolver {
   virtual net::task<result<answer<mx_record>>> mx(std::string name) = 0;
   enum class family : std::uint8_t { v4, v6 };
   virtual net::task<result<answer<ip_address>>> addresses(std::string name, family which) = 0;
+  /// The names of an address (PTR); not confirmed.
+  virtual net::task<result<answer<std::string>>> names(ip_address address) = 0;
   /// For how many seconds the "no" that an awaited question has just returned may be remembered
   /// (RFC 2308); 0 = not at all. To be read before the asking coroutine suspends again.
   virtual std::uint32_t negative_ttl() const { return 0; }

@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/ip.hpp"
+#include "base/listen_address.hpp"
 #include "base/random.hpp"
 #include "net/task.hpp"
 
@@ -46,7 +47,7 @@ class transport {
 
 struct accepted_connection {
   std::unique_ptr<transport> connection;
-  endpoint remote;
+  endpoint remote;  ///< of a UNIX socket: loopback with port 0
   endpoint local;
 };
 
@@ -57,6 +58,8 @@ class acceptor {
   virtual task<result<accepted_connection>> accept() = 0;
   virtual void close() noexcept = 0;
   virtual endpoint local() const = 0;
+  /// What is listened to, for logs; with the port that was given for port 0.
+  virtual listen_address address() const { return local(); }
 };
 
 class network {
@@ -64,8 +67,14 @@ class network {
   virtual ~network() = default;
   /// `shared`: other workers listen at the same address (SO_REUSEPORT).
   virtual result<std::unique_ptr<acceptor>> listen(const endpoint& at, bool shared) = 0;
+  /// The same for any kind of address. UNIX sockets are made anew, with that mode; inherited ones
+  /// are those of LISTEN_FDS. One that cannot be shared is given to the first worker only.
+  virtual result<std::unique_ptr<acceptor>> listen(const listen_address& at, bool shared,
+                                                   unsigned mode);
   /// Errors: errc::timeout, or the system's.
   virtual task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit) = 0;
+  /// A UNIX socket.
+  virtual task<result<std::unique_ptr<transport>>> connect_local(std::string path, duration limit);
   /// Whether one of this machine's interfaces has that address.
   virtual bool is_own_address(const ip_address& address) const = 0;
 };

@@ -30,9 +30,14 @@ class stream {
   task<error_code> write(std::string_view octets);
   /// Handshake in place. The caller has made sure that nothing lies unread in clear.
   task<error_code> start_tls(tls_parameters parameters);
+  /// The next octets of the connection without taking them: for the PROXY header, before anything
+  /// else is read. Not under TLS.
+  void unread(std::string_view octets);
   bool is_tls() const noexcept { return tls_.has_value(); }
   /// "" in clear.
   std::string tls_description() const { return tls_ ? tls_->description() : std::string(); }
+  /// Null in clear.
+  const tls_engine* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
   const std::string& tls_failure() const noexcept { return tls_failure_; }
   /// Sends close_notify under TLS (with a short deadline, errors ignored), then closes.
   task<void> close();

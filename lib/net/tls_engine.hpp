@@ -44,6 +44,19 @@ class tls_engine {
   error_code error() const noexcept { return error_; }
   /// "TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits)"; "" before the handshake.
   std::string description() const;
+  /// "TLSv1.3"; "" before the handshake.
+  std::string version() const;
+  /// What SNI asked for (server) or sent (client); "".
+  std::string server_name() const;
+  /// Of the peer's certificate: SHA-256, 64 lower hex digits; "" = it sent none.
+  std::string peer_fingerprint() const;
+  /// The name that a verified client certificate stands for: its first e-mail address, else its
+  /// common name; "" if none was sent or it does not verify.
+  std::string peer_identity() const;
+  // Channel bindings for SCRAM-PLUS; "" where there is none.
+  std::string tls_exporter() const;   ///< RFC 9266
+  std::string tls_end_point() const;  ///< RFC 5929 4, of our own certificate (server)
+  bool is_resumed() const noexcept;
   /// In words, for the log: OpenSSL's reason or the certificate's fault.
   const std::string& failure() const noexcept { return failure_; }
 

@@ -13,9 +13,17 @@
 //     mail, rcpt, data, end_of_data: decide, then reply(id) exactly once; the class of the reply
 //                 decides the next state: 2xx to mail opens the transaction, 2xx to rcpt counts a
 //                 recipient, 3xx to data asks for the content, any reply to end_of_data ends the
-//                 transaction; anything else keeps the state. bare_newline and 421 are followed by
-//                 fatal.
+//                 transaction; anything else keeps the state. What closes_connection() is followed
+//                 by fatal. With BDAT the same events come: data before the first chunk (its 354 is
+//                 not sent, a refusal is, when the chunk has been read and dropped), end_of_data
+//                 behind the last chunk, or behind the first one with a content_fault.
 //     content:    take the octets; no reply.
+//     starttls:   reply(starttls_ready) and write output(), do the handshake, then tls_started();
+//                 or reply(tls_unavailable).
+//     auth, auth_response: reply(authenticated) or a refusal, or challenge(); the exchange is over
+//                 with any reply(). auth_cancelled is information: it is over, and was answered.
+//     xclient:    reply(greeting) to accept (the session begins anew, as behind the greeting), or a
+//                 refusal. xforward: reply(ok), or a refusal.
 //     quit, fatal: write output(), close. next() keeps saying so.
 // To break the contract (a reply nobody asked for, next() instead of a reply) is a
 // std::logic_error. Views in an event are valid until the next call of next() or receive().
@@ -24,10 +32,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "smtp/envelope.hpp"
+#include "smtp/extensions.hpp"
 #include "smtp/newline_mode.hpp"
 #include "smtp/replies.hpp"
 
@@ -44,34 +55,64 @@ struct server_limits {
   unsigned errors = 20;
 };
 
+/// How the listener speaks TLS, as far as the order of a session goes.
+enum class tls_state : std::uint8_t {
+  unavailable,  ///< STARTTLS is not announced
+  offered,      ///< STARTTLS is announced
+  required,     ///< STARTTLS is announced, and nothing but NOOP, EHLO, QUIT, HELP, RSET before it
+  active
+};
+
 struct server_options {
   std::string hostname;
   server_limits limits;
   newline_mode newlines = newline_mode::reject;
+  extension_set extensions;  ///< offered, as far as they are usable
+  tls_state tls = tls_state::unavailable;
+  /// SASL mechanisms to announce, upper case; none: no AUTH. Outlives the session.
+  std::vector<std::string_view> mechanisms;
+  bool auth_required = false;          ///< MAIL needs AUTH: 530
+  bool legacy_auth_line = false;       ///< also "AUTH=PLAIN LOGIN" for old clients
+  const reply_texts* texts = nullptr;  ///< replaced texts; null = those of the table
 };
 
 enum class server_event_kind : std::uint8_t {
   need_input,  ///< nothing more to do without octets from the client
   hello,       ///< HELO or EHLO was answered; `text` is hello(). Information, no reply
-  mail,        ///< MAIL FROM: `address`, `declared_size`, `body`
-  rcpt,        ///< RCPT TO: `address`
-  data,        ///< DATA with at least one accepted recipient; reply start_data to go on
+  mail,        ///< MAIL FROM: `address`, `mail`
+  rcpt,        ///< RCPT TO: `address`, `rcpt`
+  data,  ///< DATA or the first BDAT with at least one accepted recipient; reply start_data to go on
   content,  ///< `text`: octets of content, CRLF line ends, dot-unstuffed, in pieces of about what
-            ///< was received; none behind a fault that refuses the message anyway
-  end_of_data,  ///< the whole content has passed; `content_fault` set: it must be refused by that
-                ///< id
-  reset,        ///< an open transaction is gone (RSET, HELO/EHLO again). Information, no reply
-  quit,         ///< 221 is in output(): flush and close
-  fatal         ///< the reason is in output(): flush and close
+            ///< was received (of BODY=BINARYMIME: as they came); none behind a fault that refuses
+            ///< the message anyway
+  end_of_data,    ///< the whole content has passed; `content_fault` set: it must be refused by that
+                  ///< id
+  reset,          ///< an open transaction is gone (RSET, HELO/EHLO again). Information, no reply
+  starttls,       ///< STARTTLS in order
+  auth,           ///< AUTH: `text` is the mechanism as announced, `response` the initial response
+  auth_response,  ///< `response` to the last challenge
+  auth_cancelled,  ///< the exchange was ended by the client or by a bad response; was answered
+  xclient,         ///< XCLIENT: `attributes`
+  xforward,        ///< XFORWARD: `attributes`
+  quit,            ///< 221 is in output(): flush and close
+  fatal            ///< the reason is in output(): flush and close
+};
+
+/// Of XCLIENT and XFORWARD: the name in upper case, the value decoded from xtext and printable.
+struct client_attribute {
+  std::string_view name;
+  std::string value;
 };
 
 struct server_event {
   server_event_kind kind = server_event_kind::need_input;
   std::string_view text;
   const path* address = nullptr;
-  std::uint64_t declared_size = 0;
-  body_type body = body_type::seven_bit;
-  bool smtputf8 = false;
+  const mail_parameters* mail = nullptr;
+  const rcpt_parameters* rcpt = nullptr;
+  /// Decoded from base64, any octets; none: AUTH without an initial response. A secret, mostly.
+  std::optional<std::string_view> response;
+  std::span<const client_attribute> attributes;
   std::optional<reply_id> content_fault;
 };
 
@@ -80,7 +121,8 @@ struct command_counts {
   struct pair {
     std::uint32_t ok = 0, total = 0;
   };
-  pair ehlo, helo, mail, rcpt, data, rset, noop, quit, vrfy, help, unknown;
+  pair ehlo, helo, starttls, auth, mail, rcpt, data, bdat, rset, noop, quit, vrfy, help, xclient,
+      xforward, unknown;
 };
 
 class server_protocol {
@@ -96,9 +138,20 @@ class server_protocol {
   /// Octets from the client. Nothing may be received after quit or fatal.
   void receive(std::string_view octets);
   server_event next();
-  /// Answers the pending mail, rcpt, data or end_of_data event. `argument` replaces "{}" (in 421
-  /// texts, our host name does).
+  /// Answers the pending event. `argument` replaces "{}" (where the text names us, our host name
+  /// does).
   void reply(reply_id id, std::string_view argument = {});
+  /// 334: the SASL exchange goes on. `octets` are encoded here.
+  void challenge(std::string_view octets);
+  /// The handshake is done: all that was said in clear is forgotten (RFC 3207 4.2).
+  void tls_started();
+  /// From the next EHLO on, these are announced: what is usable changes with TLS.
+  void offer_mechanisms(std::vector<std::string_view> mechanisms);
+  /// Bare line ends from here on: authenticated clients are helped. Not within content.
+  void set_newlines(newline_mode mode);
+  /// Octets were received although none may come yet: the client does not wait for the greeting, or
+  /// for the end of a batch that it must await.
+  bool has_unread_input() const noexcept;
   /// 421 with that id, then fatal: idle timeout, shutdown, internal error. At any time, also within
   /// content and in place of a reply; without effect once the session is over.
   void close_with(reply_id id);
@@ -116,7 +169,10 @@ class server_protocol {
   std::string_view hello() const noexcept;
   /// "CONNECT", "EHLO", "DATA", "END-OF-MESSAGE", "UNKNOWN"...: for "lost connection after".
   std::string_view last_command() const noexcept;
-  std::uint64_t content_octets() const noexcept;  ///< of the current or last DATA, as handed on
+  /// Of the current or last message, as handed on.
+  std::uint64_t content_octets() const noexcept;
+  bool is_authenticated() const noexcept;
+  bool is_auth_under_way() const noexcept;  ///< a challenge waits for its response
   const command_counts& counts() const noexcept;
 
  private:
