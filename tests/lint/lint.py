@@ -17,7 +17,7 @@ import sys
 import tempfile
 
 # The layers of lib/ and what each may include: always further down only (docs/architecture.md).
-LAYERS = "base smtp message config policy net tls dns spool queue delivery inbound http".split()
+LAYERS = "base smtp message config policy net tls dns auth spool queue delivery inbound http".split()
 BELOW_QUEUE = LAYERS[: LAYERS.index("queue")]
 MAY_INCLUDE = {
     "base": [],
@@ -28,6 +28,7 @@ MAY_INCLUDE = {
     "net": ["base"],
     "tls": ["base", "config", "net"],
     "dns": ["base", "net"],
+    "auth": ["base", "smtp", "config", "net", "tls", "dns"],
     "spool": ["base", "smtp", "message"],
     "queue": BELOW_QUEUE,
     "delivery": [*BELOW_QUEUE, "queue"],
