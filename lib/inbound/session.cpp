@@ -28,8 +28,9 @@ smtp::server_options protocol_options(const session_context& context,
   o.limits.junk_commands = static_cast<unsigned>(limits.junk_commands);
   o.extensions = profile.extensions;
   if (o.extensions.has(smtp::extension::future_release)) {
-    const auto longest = context.settings.submission.longest_hold;
-    o.limits.hold_seconds = static_cast<std::uint32_t>(longest / std::chrono::seconds(1));
+    const auto longest =
+        std::chrono::floor<std::chrono::seconds>(context.settings.submission.longest_hold);
+    o.limits.hold_seconds = static_cast<std::uint32_t>(longest.count());
     o.limits.hold_until = context.world.clock.wall() + longest;
   }
   // What bare line ends could smuggle concerns strangers; our own printers and scripts are helped.
