@@ -177,6 +177,9 @@ std::string replies_markdown(std::string_view (*test_of)(reply_id));
 void append_reply(std::string& output, reply_id id, bool with_enhanced,
                   std::string_view argument = {}, const reply_texts* texts = nullptr);
 
+/// Appends "334 " and `octets` in base64: one line, however long (RFC 4954 4).
+void append_challenge(std::string& output, std::string_view octets);
+
 /// Appends the reply to HELO (no keywords) or EHLO (a line for each keyword). The first line is
 /// never split: what follows it would be taken for a keyword.
 void append_hello(std::string& output, std::string_view hostname, std::string_view client,
