@@ -20,7 +20,7 @@ struct arguments {
   std::string config = "/etc/relais/relais.yaml";
   std::string spool;
   bool json = false;
-  std::string id;
+  std::string id;  ///< of a message, or the name of a user
   selection which;
   std::string target;
   std::string users_file;
@@ -130,7 +130,7 @@ using user_action = std::function<exit_code(const users_file&)>;
 
 CLI::App& add_user_verb(CLI::App& user, const char* name, const char* doc, arguments& args) {
   auto& verb = *user.add_subcommand(name, doc);
-  verb.add_option("USER", args.users, "the name of the account")->required()->expected(1);
+  verb.add_option("USER", args.id, "the name of the account")->required();
   return verb;
 }
 
@@ -151,24 +151,22 @@ void add_user_verbs(CLI::App& user, arguments& args, user_action& chosen) {
   add_password_options(add, how);
   add.add_option("--senders", how.senders, "the senders it may use: a@b.example,@b.example,*");
   add.add_flag("--disable", how.disabled, "it cannot log in until it is enabled");
-  add.final_callback(
-      [&] { chosen = [&](const auto& f) { return add_user(f, args.users.front(), how); }; });
+  add.final_callback([&] { chosen = [&](const auto& f) { return add_user(f, args.id, how); }; });
   auto& passwd = add_user_verb(user, "passwd", "another password, read from stdin", args);
   add_password_options(passwd, how);
   passwd.final_callback(
-      [&] { chosen = [&](const auto& f) { return change_password(f, args.users.front(), how); }; });
+      [&] { chosen = [&](const auto& f) { return change_password(f, args.id, how); }; });
   auto& senders = add_user_verb(user, "senders", "other senders that it may use", args);
   senders.add_option("SENDERS", how.senders, "a@b.example,@b.example,*; empty: the rule")
       ->required();
-  senders.final_callback([&] {
-    chosen = [&](const auto& f) { return set_senders(f, args.users.front(), how.senders); };
-  });
+  senders.final_callback(
+      [&] { chosen = [&](const auto& f) { return set_senders(f, args.id, how.senders); }; });
   auto& disable = add_user_verb(user, "disable", "it cannot log in any more", args);
   disable.final_callback(
-      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.users.front(), true); }; });
+      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.id, true); }; });
   auto& enable = add_user_verb(user, "enable", "it can log in again", args);
   enable.final_callback(
-      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.users.front(), false); }; });
+      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.id, false); }; });
   auto& remove = *user.add_subcommand("remove", "take accounts away");
   remove.add_option("USER", args.users, "their names")->required();
   remove.final_callback(
