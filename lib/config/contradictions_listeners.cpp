@@ -36,6 +36,14 @@ bool is_off(const listener& l, std::string_view keyword) {
   return std::ranges::count(l.extensions_off, keyword) > 0;
 }
 
+/// automatic is encrypt for submission, but at port 465.
+bool needs_starttls(const listener& l) {
+  if (l.tls == listener_tls::automatic) {
+    return l.role == listener_role::submission && !has_port(l, 465);
+  }
+  return l.tls == listener_tls::may || l.tls == listener_tls::encrypt;
+}
+
 /// What is wrong with one listener by itself; "" if nothing is.
 std::string fault_of(const listener& l) {
   if (has_port(l, 465) && l.tls != listener_tls::implicit &&
@@ -49,7 +57,7 @@ std::string fault_of(const listener& l) {
   if (l.tls == listener_tls::none && l.client_certificates) {
     return "client_certificates need TLS, and tls is none";
   }
-  if (is_off(l, "STARTTLS") && (l.tls == listener_tls::may || l.tls == listener_tls::encrypt)) {
+  if (is_off(l, "STARTTLS") && needs_starttls(l)) {
     return "tls needs STARTTLS, which is in extensions_off";
   }
   if (is_off(l, "AUTH") && demands_auth(l)) return "AUTH is demanded, but also in extensions_off";

@@ -138,11 +138,6 @@ std::string type_of(const field& f) {
   return {};
 }
 
-std::string plural(const std::string& word) {
-  if (word.ends_with("list") || !word.ends_with('s')) return word + 's';
-  return word + "es";
-}
-
 }  // namespace
 
 std::string octal_text(std::uint64_t number) {
@@ -206,8 +201,8 @@ std::string type_name(const field& f) {
   const auto one = item_type_name(f);
   if (!f.is_list()) return one;
   const auto* type = items_of(f);
-  if (type != nullptr && type->as_map) return "map of " + plural(one);
-  return "list of " + plural(one);
+  const bool is_map = type != nullptr && type->as_map;
+  return (is_map ? "map of " : "list of ") + one + (one.ends_with('s') ? "es" : "s");
 }
 
 }  // namespace relais::config
