@@ -26,6 +26,7 @@ bool demands_auth(const listener& l) {
 
 bool can_log_in(const settings& s) {
   const auto& a = s.auth;
+  if (a.mechanisms.empty()) return false;
   const bool by_backend = !a.users_file.empty() || !a.pam_service.empty() ||
                           !a.dovecot_socket.empty() || !a.tokens.introspection_url.empty() ||
                           !a.tokens.jwt_keys_file.empty();
@@ -89,12 +90,12 @@ void check_listeners(const settings& s, std::vector<contradiction>& found) {
                        i});
     }
     if (demands_auth(l) && !can_log_in(s)) {
-      found.push_back({{"listeners", "auth.users_file", "auth.pam_service", "auth.dovecot_socket",
-                        "auth.certificates", "auth.tokens.introspection_url",
-                        "auth.tokens.jwt_keys_file", "tls.client_ca_file"},
-                       name + "it demands AUTH, but nobody can log in: set auth.users_file or "
-                              "another backend of auth",
-                       i});
+      found.push_back(
+          {{"listeners", "auth.users_file", "auth.pam_service", "auth.dovecot_socket",
+            "auth.certificates", "auth.tokens.introspection_url", "auth.tokens.jwt_keys_file",
+            "tls.client_ca_file"},
+           name + "it demands AUTH, but nobody can log in: set auth.users_file or another backend",
+           i});
     }
   }
   const bool asks = std::ranges::any_of(s.listeners, &listener::client_certificates);

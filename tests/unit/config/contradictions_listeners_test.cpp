@@ -24,7 +24,7 @@ TEST_CASE("listeners that could not work are mistakes at their item") {
       {"listeners: [\"*:25\", {address: \"*:587\", role: submission}]" + tls,
        "t.yaml:1:21: listener *:587: it demands AUTH, but nobody can log in: set auth.users_file "
        "or another "
-       "backend of auth"},
+       "backend"},
       {"listeners: [{address: \"*:25\", tls: may}]",
        "t.yaml:1:13: listener *:25: it needs TLS, but tls.certificates is empty"},
       {"listeners: [{address: \"*:25\", tls: encrypt}]",
@@ -34,7 +34,12 @@ TEST_CASE("listeners that could not work are mistakes at their item") {
       {"listeners: [{address: \"*:25\", require_auth: yes}]",
        "t.yaml:1:13: listener *:25: it demands AUTH, but nobody can log in: set auth.users_file or "
        "another "
-       "backend of auth"},
+       "backend"},
+      {"listeners: [{address: \"*:25\", require_auth: yes}]\nauth: {users_file: /u, mechanisms: "
+       "[]}",
+       "t.yaml:1:13: listener *:25: it demands AUTH, but nobody can log in: set auth.users_file or "
+       "another "
+       "backend"},
       {"listeners: [\"*:465\"]" + tls,
        "t.yaml:1:13: listener *:465: clients of port 465 begin with TLS (RFC 8314): write tls: "
        "implicit, or "
