@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <deque>
 #include <future>
 #include <optional>
 #include <thread>
@@ -56,7 +57,7 @@ std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
   throw startup_error(exit_code::cannot_create, sentence);
 }
 
-startup_error cannot_listen(const endpoint& at, const error_code& why) {
+startup_error cannot_listen(const listen_address& at, const error_code& why) {
   return {exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(), why.message())};
 }
 
@@ -70,11 +71,18 @@ void wait_for(spool::runner& busy) {
 // Reads and large writes at a time; more would not make a disk faster.
 constexpr std::size_t reader_threads = 4;
 
-using bound = std::pair<std::size_t, std::unique_ptr<net::acceptor>>;
+// For password hashes, which are slow by intent.
+constexpr std::size_t blocking_threads = 2;
+
+struct bound {
+  std::size_t worker, listener;
+  std::unique_ptr<net::acceptor> acceptor;
+};
 
 // A host without IPv6 shall not stumble over the default listener [::1].
-bool is_missing_ipv6_loopback(const endpoint& at, const error_code& why) {
-  return at.address.is_v6() && at.address.is_loopback() &&
+bool is_missing_ipv6_loopback(const listen_address& at, const error_code& why) {
+  return at.is == listen_address::kind::inet && at.at.address.is_v6() &&
+         at.at.address.is_loopback() &&
          (why == boost::system::errc::address_not_available ||
           why == boost::system::errc::address_family_not_supported);
 }
@@ -82,18 +90,22 @@ bool is_missing_ipv6_loopback(const endpoint& at, const error_code& why) {
 std::vector<bound> bind_all(const config::settings& settings,
                             std::vector<std::unique_ptr<worker>>& workers, event_sink& log) {
   std::vector<bound> all;
-  for (const auto& l : settings.listeners) {
+  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+    const auto& l = settings.listeners[i];
     auto at = l.address;
-    for (std::size_t w = 0; w < workers.size(); ++w) {
-      auto made = workers[w]->network->listen(at, workers.size() > 1);
+    // A name in the file system is one socket, of one worker.
+    const auto sharers = at.is == listen_address::kind::local ? 1 : workers.size();
+    for (std::size_t w = 0; w < sharers; ++w) {
+      auto made = workers[w]->network->listen(at, sharers > 1, static_cast<unsigned>(l.mode));
       if (!made && settings.listeners.size() > 1 && is_missing_ipv6_loopback(at, made.error())) {
         log.emit(
             events::notice{"master", true, "not listening on " + at.text() + ": no IPv6 here"});
         break;
       }
       if (!made) throw cannot_listen(at, made.error());
-      at = (*made)->local();  // with port 0, all workers share the port that the first one got
-      all.emplace_back(w, std::move(*made));
+      // With port 0, all workers share the port that the first one got.
+      at.at.port = (*made)->local().port;
+      all.push_back({w, i, std::move(*made)});
     }
   }
   return all;
@@ -120,13 +132,27 @@ std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s
   }
 }
 
-// A habit of many hands; without this the default action would end the daemon.
-void answer_hangups(asio::signal_set& hangups, event_sink& log) {
+// The way of a question about a name: /etc/hosts, the cache, c-ares. Each worker has its own.
+struct name_service {
+  name_service(const config::dns_settings& s, worker& of, const clock& time)
+      : source(make_resolver(s, of.io.get_executor())),
+        cache(*source, time),
+        resolver(cache, "/etc/hosts") {}
+  std::unique_ptr<dns::cares_resolver> source;
+  dns::caching_resolver cache;
+  dns::hosts_file_resolver resolver;
+};
+
+// SIGHUP reads the certificates anew; for the rest of the configuration a restart is needed.
+void answer_hangups(asio::signal_set& hangups, relay& mail, event_sink& log) {
   hangups.async_wait([&](error_code ec, int) {
     if (ec) return;
-    log.emit(
-        events::notice{"master", true, "SIGHUP ignored: restart to read the configuration anew"});
-    answer_hangups(hangups, log);
+    const auto fault = mail.reload_certificates();
+    const auto sentence = fault.empty()
+                              ? "certificates read anew; the configuration needs a restart"
+                              : "the old certificates stay: " + fault;
+    log.emit(events::notice{"master", !fault.empty(), sentence});
+    answer_hangups(hangups, mail, log);
   });
 }
 
@@ -182,30 +208,34 @@ exit_code run(config::settings settings) {
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner(reader_threads);
   auto maintenance = spool::make_thread_runner();
-  const auto source = make_resolver(settings.dns, first.io.get_executor());
-  dns::caching_resolver cache(*source, time);
-  dns::hosts_file_resolver resolver(cache, "/etc/hosts");
+  auto blocking = spool::make_thread_runner(blocking_threads);
+  std::deque<name_service> names;
+  for (const auto& w : workers) names.emplace_back(settings.dns, *w, time);
+  net::descriptor_reserve descriptors(net::raise_descriptor_limit(),
+                                      settings.limits.reserved_descriptors);
 
   world surroundings;
   for (const auto& w : workers) surroundings.workers.push_back(&w->runtime);
-  surroundings.resolver = &resolver;
+  for (auto& n : names) surroundings.resolvers.push_back(&n.resolver);
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
   surroundings.maintenance = maintenance.get();
+  surroundings.blocking = blocking.get();
+  surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
   relay mail(settings, surroundings);
-  for (auto& [index, listener] : listeners) {
+  for (auto& [index, listener, acceptor] : listeners) {
     if (index == 0) {
-      log->emit(events::notice{"master", false, "listening on " + listener->local().text()});
+      log->emit(events::notice{"master", false, "listening on " + acceptor->address().text()});
     }
-    mail.adopt(index, std::move(listener));
+    mail.adopt(index, listener, std::move(acceptor));
   }
   if (http_listener) mail.adopt_http(std::move(http_listener));
   mail.start();
 
   asio::signal_set hangups(first.io, SIGHUP);
-  answer_hangups(hangups, *log);
+  answer_hangups(hangups, mail, *log);
   bool clean = true;
   std::exception_ptr failure;
   asio::co_spawn(first.io, until_signal(signals, mail, *log, clean),
@@ -227,6 +257,7 @@ exit_code run(config::settings settings) {
   pthread_sigmask(SIG_BLOCK, &late, nullptr);
   // Their last jobs end before the spool that they work on does.
   readers.reset();
+  blocking.reset();
   wait_for(*maintenance);
   wait_for(*committer);
   if (!failure) mail.close();
