@@ -31,14 +31,11 @@ client::client(const endpoint& server)
   SSL_CTX_sess_set_new_cb(tls_.get(), remember);
 }
 
-client::~client() {
-  SSL_SESSION_free(session_);
-}
+client::~client() = default;
 
 int client::remember(SSL* ssl, SSL_SESSION* session) {
   auto& self = *static_cast<client*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  SSL_SESSION_free(self.session_);
-  self.session_ = session;
+  self.session_.reset(session);
   return 1;  // ours now
 }
 
@@ -67,7 +64,9 @@ net::task<bool> client::start_tls(net::stream& on, bool resume) {
   net::tls_parameters p;
   p.context = tls_.get();
   p.peer_name = "bench.example";
-  if (resume) p.session = session_;
+  // OpenSSL uses a session once; a copy may be used while others use theirs.
+  const session_ptr copy(resume && session_ ? SSL_SESSION_dup(session_.get()) : nullptr);
+  p.session = copy.get();
   const auto error = co_await on.start_tls(std::move(p));
   if (error) co_return fail("TLS: " + error.message() + ' ' + on.tls_failure());
   if (on.tls()->is_resumed()) ++resumed_;

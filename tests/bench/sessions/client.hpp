@@ -11,9 +11,11 @@
 
 namespace relais::bench {
 
-struct client_context_deleter {
+struct free_tls {
   void operator()(SSL_CTX* c) const noexcept { SSL_CTX_free(c); }
+  void operator()(SSL_SESSION* s) const noexcept { SSL_SESSION_free(s); }
 };
+using session_ptr = std::unique_ptr<SSL_SESSION, free_tls>;
 
 /// How a connection begins.
 enum class opening : std::uint8_t { clear, starttls, implicit };
@@ -48,8 +50,8 @@ class client {
   std::unique_ptr<net::alarms> alarms_;
   std::unique_ptr<net::network> network_;
   net::runtime world_;
-  std::unique_ptr<SSL_CTX, client_context_deleter> tls_;
-  SSL_SESSION* session_ = nullptr;
+  std::unique_ptr<SSL_CTX, free_tls> tls_;
+  session_ptr session_;
   endpoint server_;
   std::uint64_t opened_ = 0;
   std::uint64_t resumed_ = 0;
