@@ -34,8 +34,8 @@ passdb {{
   args = username_format=%u {self._folder}/users
 }}
 userdb {{
-  driver = passwd-file
-  args = username_format=%u {self._folder}/users
+  driver = static
+  args = uid=65534 gid=65534 home=/nonexistent
 }}
 service auth {{
   user = root
