@@ -53,7 +53,7 @@ struct envelope {
   dsn_return ret = dsn_return::unspecified;
   std::string envelope_id;  ///< ENVID as sent, xtext, checked
   /// Empty, or one for each forward-path.
-  std::vector<recipient_options> recipient_options;
+  std::vector<smtp::recipient_options> recipient_options;
   bool require_tls = false;
   std::int8_t priority = 0;             ///< MT-PRIORITY, -9 to 9
   std::optional<wall_time> hold_until;  ///< FUTURERELEASE: no attempt before

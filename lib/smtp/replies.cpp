@@ -35,7 +35,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {priority_lowered, 250, "2.3.6", "Ok, with priority {}", "MT-PRIORITY above what the client may ask for", "RFC 6710 4"},
   {auth_challenge, 334, "", "{}", "AUTH goes on; the text is base64", "RFC 4954 4"},
   {start_data, 354, "", "End data with <CR><LF>.<CR><LF>", "DATA is accepted", "RFC 5321 4.1.1.4"},
-  {help, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY", "HELP", "RFC 5321 4.1.1.8"},
+  {help, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY STARTTLS AUTH", "HELP", "RFC 5321 4.1.1.8"},
   {cannot_verify, 252, "2.5.0", "Cannot verify the user, but will take mail and try to deliver it", "VRFY", "RFC 5321 3.5.3"},
 
   {draining, 421, "4.3.2", "{} Service is shutting down, try again later", "the daemon stops or is overloaded", "RFC 5321 3.8"},
@@ -123,6 +123,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {sender_not_allowed, 553, "5.7.1", "<{}>: Sender address not allowed for you", "the client may not use this sender", "RFC 6409 6.1"},
   {sender_name_not_allowed, 553, "5.1.7", "<{}>: Sender address needs a domain", "MAIL with a bare local-part", "RFC 5321 4.1.2"},
   {recipient_name_not_allowed, 553, "5.1.3", "<{}>: Recipient address needs a domain", "RCPT with a bare local-part", "RFC 5321 4.1.2"},
+  {routed_address, 553, "5.1.3", "<{}>: Routing within an address is not allowed", "a stranger's RCPT with %, ! or a second @ in the local-part", "RFC 2505 2.1"},
   {bare_newline, 550, "5.5.2", "Lines must end in <CR><LF>", "a bare CR or LF where none is tolerated", "RFC 5321 2.3.8"},
   {message_too_big, 552, "5.3.4", "Message exceeds the size limit", "the content was longer than allowed", "RFC 1870 6.3"},
   {size_too_big, 552, "5.3.4", "Declared size exceeds the size limit", "MAIL with a SIZE above the limit", "RFC 1870 6.1"},
@@ -135,7 +136,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {malformed_message, 554, "5.6.0", "Message is malformed", "the content breaks rules that are enforced", "RFC 3463 3.7"},
   {conversion_required, 554, "5.6.3", "Message needs a conversion that is not possible", "content that the known next hop cannot take", "RFC 3463 3.7"},
   {transaction_failed, 554, "5.3.0", "Transaction failed", "a message is refused for any other reason", "RFC 5321 4.2.2"},
-  {utf8_not_declared, 553, "5.6.7", "Address is not ASCII, and SMTPUTF8 is not offered", "MAIL or RCPT with an internationalized address", "RFC 6531 3.5"},
+  {utf8_not_declared, 553, "5.6.7", "Address is not ASCII: SMTPUTF8 {}", "MAIL or RCPT with an internationalized address", "RFC 6531 3.5"},
   {recipient_null_mx, 556, "5.1.10", "<{}>: Domain of the recipient accepts no mail", "the recipient domain publishes a null MX", "RFC 7505 4.1"},
   {no_service, 554, "", "No SMTP service here", "greeting: the connection is served QUIT only", "RFC 5321 3.1"},
   {never_accepts_mail, 521, "5.3.2", "This host accepts no mail", "greeting: the host or this client is never served", "RFC 7504"},
@@ -255,12 +256,13 @@ bool closes_connection(const reply_row& reply) noexcept {
          reply.id == synchronization_error;
 }
 
-void append_reply(std::string& output, reply_id id, bool with_enhanced, std::string_view argument) {
+void append_reply(std::string& output, reply_id id, bool with_enhanced, std::string_view argument,
+                  const reply_texts* texts) {
   const auto& reply = row(id);
   const auto line = output.size();
   append_start(output, reply, with_enhanced, ' ');
   const auto text = output.size();
-  append_text(output, reply.text, argument);
+  append_text(output, texts == nullptr ? reply.text : texts->text_of(id), argument);
   if (output.size() - line + crlf.size() <= reply_line_limit) {
     output += crlf;
     return;
@@ -268,6 +270,11 @@ void append_reply(std::string& output, reply_id id, bool with_enhanced, std::str
   const auto whole = output.substr(text);
   output.resize(line);
   append_split(output, reply, with_enhanced, whole);
+}
+
+void append_challenge(std::string& output, std::string_view octets) {
+  append_start(output, row(auth_challenge), false, ' ');
+  output.append(base64_encode(octets)).append(crlf);
 }
 
 void append_hello(std::string& output, std::string_view hostname, std::string_view client,
