@@ -203,7 +203,6 @@ exit_code run(config::settings settings) {
   surroundings.readers = readers.get();
   surroundings.maintenance = maintenance.get();
   surroundings.blocking = blocking.get();
-  surroundings.greylist = greylist.get();
   surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
   relay mail(settings, surroundings);
