@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "auth/failure_book.hpp"
 #include "base/event.hpp"
 #include "config/settings.hpp"
 #include "delivery/engine.hpp"
@@ -14,6 +15,9 @@
 #include "dns/resolver.hpp"
 #include "http/server.hpp"
 #include "inbound/server.hpp"
+#include "inbound/shared_policy.hpp"
+#include "inbound/state_file.hpp"
+#include "net/descriptors.hpp"
 #include "net/runtime.hpp"
 #include "policy/relay_access.hpp"
 #include "policy/route.hpp"
@@ -22,17 +26,20 @@
 #include "queue/spool_gate.hpp"
 #include "spool/store.hpp"
 #include "tls/client_context.hpp"
+#include "tls/server_context.hpp"
 
 namespace relais::daemon {
 
 /// Everything that touches time, network, DNS, disk or randomness. Outlives the relay.
 struct world {
   std::vector<const net::runtime*> workers;  ///< the first one owns the queue
-  dns::resolver* resolver = nullptr;         ///< of the first worker
+  std::vector<dns::resolver*> resolvers;     ///< one for each worker
   spool::disk* disk = nullptr;
   spool::runner* committer = nullptr;
   spool::runner* readers = nullptr;
   spool::runner* maintenance = nullptr;
+  spool::runner* blocking = nullptr;  ///< password hashes, PAM: on any of a few threads
+  net::descriptor_reserve* descriptors = nullptr;
   event_sink* events = nullptr;
 };
 
@@ -42,8 +49,8 @@ class relay {
   relay(const config::settings& settings, world surroundings);
   ~relay();
 
-  /// Hands a bound listener to a worker; before start().
-  void adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener);
+  /// Hands a bound acceptor of settings.listeners[listener] to a worker; before start().
+  void adopt(std::size_t worker, std::size_t listener, std::unique_ptr<net::acceptor> acceptor);
   /// A bound listener for /healthz and /readyz, on the first worker; before start().
   void adopt_http(std::unique_ptr<net::acceptor> listener);
   /// Called once, before the workers' executors run. Mail is accepted from here on; deliveries
@@ -55,6 +62,8 @@ class relay {
   /// The last step of a stop, behind shut_down(), when no worker and no runner is at work any more.
   /// Blocks.
   void close();
+  /// Reads the certificates anew; "" or what is wrong, and the old ones stay. On the first worker.
+  std::string reload_certificates();
   /// A second signal: nothing is waited for any more. On the first worker.
   void hurry();
 
@@ -63,6 +72,11 @@ class relay {
   delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
   http::relay_state state() const;
   void open_spool();
+  void load_texts();
+  void load_certificates();
+  void make_listeners();
+  void make_worker(std::size_t index);
+  void warn_of_certificates();
   // What was in the spool at the start, on the maintenance runner; the rest on the first worker.
   void enumerate();
   void take(std::vector<spool::stored_message> found);
@@ -81,6 +95,12 @@ class relay {
   queue_id_source ids_;
   std::atomic<std::uint64_t> connections_{0};
   tls::context tls_;
+  smtp::reply_texts texts_;
+  std::unique_ptr<tls::server_certificates> certificates_;
+  auth::failure_book failures_;
+  std::unique_ptr<inbound::state_file> greylist_;
+  std::unique_ptr<inbound::shared_policy> policy_;
+  std::deque<inbound::shared_listener> listeners_;  // as in settings_.listeners
   std::unique_ptr<spool::store> store_;
   std::vector<std::unique_ptr<worker_parts>> workers_;
   std::vector<endpoint> own_endpoints_;

@@ -42,7 +42,28 @@ struct rejected {
   endpoint client;
   std::string_view reply;
   std::string_view reverse_path, forward_path, protocol, hello;
-  bool has_forward_path = false;
+  bool has_reverse_path = true, has_forward_path = false;
+  std::string_view user;  ///< of AUTH; "" = none
+  std::string_view rule;  ///< which rule of which file and line decided; "" = none of a file
+};
+/// A handshake with a client is done. `certificate` is what is known of the client's: "trusted
+/// fingerprint ...", "" = it sent none.
+struct tls_established {
+  std::string_view client_name;
+  endpoint client;
+  std::string_view description, certificate;
+};
+/// STARTTLS or implicit TLS came to nothing.
+struct tls_failed {
+  std::string_view client_name;
+  endpoint client;
+  std::string_view reason;
+};
+/// A login was refused. `user` is what the client said it is, as far as it said so.
+struct auth_failed {
+  std::string_view client_name;
+  endpoint client;
+  std::string_view mechanism, user, reason;
 };
 /// 250 was earned: the message is durable.
 struct accepted {
@@ -53,6 +74,8 @@ struct accepted {
   std::string_view reverse_path;
   std::uint64_t size = 0;
   std::size_t recipients = 0;
+  std::string_view sasl_method, user;  ///< "" without AUTH
+  std::string_view origin;  ///< who gave it to the client, as XFORWARD says; "" = unknown
 };
 /// Seconds before the queue, in the queue, connection set-up, transmission: delays=a/b/c/d.
 struct delays {
@@ -92,8 +115,9 @@ struct notice {
 }  // namespace events
 
 using event = std::variant<events::connected, events::disconnected, events::connection_lost,
-                           events::rejected, events::accepted, events::attempted, events::bounced,
-                           events::expired, events::removed, events::notice>;
+                           events::rejected, events::tls_established, events::tls_failed,
+                           events::auth_failed, events::accepted, events::attempted,
+                           events::bounced, events::expired, events::removed, events::notice>;
 
 /// Called on the worker where the event happened; must not block for long and never throws.
 class event_sink {

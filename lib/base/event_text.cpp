@@ -50,13 +50,35 @@ struct text_of {
   }
 
   std::string operator()(const events::rejected& e) const {
-    auto line = fmt::format("smtpd: {}: reject: {} from {}: {}; from=<{}>",
+    auto line = fmt::format("smtpd: {}: reject: {} from {}: {};",
                             e.id == queue_id{} ? "NOQUEUE" : e.id.text(), printable(e.command),
-                            client_text(e.client_name, e.client), printable(e.reply, reason_limit),
-                            printable(e.reverse_path));
+                            client_text(e.client_name, e.client), printable(e.reply, reason_limit));
+    if (e.has_reverse_path) line += fmt::format(" from=<{}>", printable(e.reverse_path));
     if (e.has_forward_path) line += fmt::format(" to=<{}>", printable(e.forward_path));
     if (!e.protocol.empty()) line += " proto=" + printable(e.protocol);
     if (!e.hello.empty()) line += fmt::format(" helo=<{}>", printable(e.hello));
+    if (!e.user.empty()) line += fmt::format(" sasl_username=<{}>", printable(e.user));
+    if (!e.rule.empty()) line += fmt::format(" rule=<{}>", printable(e.rule));
+    return line;
+  }
+
+  std::string operator()(const events::tls_established& e) const {
+    auto line = fmt::format("smtpd: TLS connection established from {}: {}",
+                            client_text(e.client_name, e.client), printable(e.description));
+    if (!e.certificate.empty()) line += ", certificate " + printable(e.certificate);
+    return line;
+  }
+
+  std::string operator()(const events::tls_failed& e) const {
+    return fmt::format("smtpd: TLS handshake failed from {}: {}",
+                       client_text(e.client_name, e.client), printable(e.reason));
+  }
+
+  std::string operator()(const events::auth_failed& e) const {
+    auto line = fmt::format("smtpd: warning: {}: SASL {} authentication failed: {}",
+                            client_text(e.client_name, e.client), printable(e.mechanism),
+                            printable(e.reason));
+    if (!e.user.empty()) line += fmt::format(", sasl_username={}", printable(e.user));
     return line;
   }
 
@@ -66,12 +88,15 @@ struct text_of {
     auto message_id = e.message_id;
     if (message_id.starts_with('<')) message_id.remove_prefix(1);
     if (message_id.ends_with('>')) message_id.remove_suffix(1);
-    return fmt::format(
-        "smtpd: {}: client={}\n"
-        "cleanup: {}: message-id=<{}>\n"
-        "qmgr: {}: from=<{}>, size={}, nrcpt={} (queue active)",
-        id, client_text(e.client_name, e.client), id, printable(message_id), id,
-        printable(e.reverse_path), e.size, e.recipients);
+    auto line = fmt::format("smtpd: {}: client={}", id, client_text(e.client_name, e.client));
+    if (!e.sasl_method.empty()) line += ", sasl_method=" + printable(e.sasl_method);
+    if (!e.user.empty()) line += ", sasl_username=" + printable(e.user);
+    if (!e.origin.empty()) line += ", orig_client=" + printable(e.origin);
+    return line + fmt::format(
+                      "\ncleanup: {}: message-id=<{}>\n"
+                      "qmgr: {}: from=<{}>, size={}, nrcpt={} (queue active)",
+                      id, printable(message_id), id, printable(e.reverse_path), e.size,
+                      e.recipients);
   }
 
   std::string operator()(const events::attempted& e) const {
@@ -116,7 +141,8 @@ std::string to_text(const event& e) {
 
 bool is_warning(const event& e) noexcept {
   if (const auto* n = std::get_if<events::notice>(&e)) return n->is_warning;
-  return std::holds_alternative<events::rejected>(e);
+  return std::holds_alternative<events::rejected>(e) ||
+         std::holds_alternative<events::auth_failed>(e);
 }
 
 }  // namespace relais

@@ -118,6 +118,24 @@ bool ip_network::contains(const ip_address& address) const noexcept {
   return true;
 }
 
+std::string ip_address::reversed() const {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  const auto append = [&](std::string_view part) {
+    if (!text.empty()) text += '.';
+    text += part;
+  };
+  for (std::size_t i = v6_ ? 16 : 4; i-- > 0;) {
+    if (!v6_) {
+      append(std::to_string(octets_[i]));
+      continue;
+    }
+    append({&digits[octets_[i] & 15], 1});
+    append({&digits[octets_[i] >> 4], 1});
+  }
+  return text;
+}
+
 std::string ip_network::text() const {
   return address_.text() + '/' + std::to_string(length_);
 }

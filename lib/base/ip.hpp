@@ -31,6 +31,9 @@ class ip_address {
   /// address that a public MX record should lead to.
   bool is_special() const noexcept;
   std::string text() const;
+  /// Its parts in reverse order, as zones by address want them (RFC 1035 3.5, 3596 2.5, 5782 2.1):
+  /// "1.2.0.192", or 32 hex digits with dots between them.
+  std::string reversed() const;
 
   friend auto operator<=>(const ip_address&, const ip_address&) = default;
 

@@ -1,7 +1,7 @@
 #include "dns/answer_parser.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 #include "base/text.hpp"
 #include "dns/name.hpp"
@@ -16,6 +16,7 @@ constexpr std::uint16_t class_in = 1;
 struct wire_name {
   std::string text;        // lower case, no trailing dot; "" is the root
   bool is_usable = false;  // follows the host-name grammar (the root does not)
+  bool has_slash = false;  // would follow it but for "/", as aliases of reverse zones do (RFC 2317)
   bool is_root() const noexcept { return text.empty(); }
 };
 
@@ -82,8 +83,7 @@ class reader {
       }
     }
     if (failed_) return {};
-    read.is_usable = !odd_octets_ && is_host_name(read.text);
-    odd_octets_ = false;
+    judge(read);
     return read;
   }
 
@@ -92,6 +92,14 @@ class reader {
     if (at < message_.size()) return message_[at];
     failed_ = true;
     return 0;
+  }
+
+  void judge(wire_name& read) {
+    if (!std::exchange(odd_octets_, false)) read.is_usable = is_host_name(read.text);
+    if (read.is_usable || read.text.find('/') == std::string::npos) return;
+    auto without = read.text;
+    std::ranges::replace(without, '/', '-');
+    read.has_slash = is_host_name(without);
   }
 
   void append_label(wire_name& name, std::span<const std::uint8_t> label) {
@@ -124,7 +132,7 @@ struct record {
   std::string owner;
   std::uint32_t ttl = 0;
   bool is_usable = true;  // false: the name it leads to is no host name
-  std::string target;     // CNAME, MX
+  std::string target;     // CNAME, MX, PTR
   std::uint16_t preference = 0;
   ip_address address;
 };
@@ -159,11 +167,17 @@ void read_address(reader& in, std::size_t length, record_type type, record& r) {
   r.address = ip_address::v6(octets);
 }
 
-void read_target(reader& in, record_type type, record& r) {
+/// Whether a name may own records of that type, or be an alias on the way to them.
+bool may_own(const wire_name& name, record_type asked) noexcept {
+  return name.is_usable || (asked == record_type::ptr && name.has_slash);
+}
+
+void read_target(reader& in, record_type type, record_type asked, record& r) {
   if (type == record_type::mx) r.preference = in.u16();
   auto name = in.name();
   // An exchange that is the root is the null MX (RFC 7505 3); an alias to the root is nonsense.
-  r.is_usable = name.is_usable || (type == record_type::mx && name.is_root());
+  r.is_usable = name.is_usable || (type == record_type::mx && name.is_root()) ||
+                (type == record_type::cname && may_own(name, asked));
   r.target = std::move(name.text);
 }
 
@@ -188,7 +202,7 @@ void read_record(reader& in, record_type asked, bool is_answer, contents& found)
   r.owner = std::move(owner.text);
 
   std::vector<record>* list = nullptr;
-  if (record_class == class_in && is_answer && owner.is_usable) {
+  if (record_class == class_in && is_answer && may_own(owner, asked)) {
     if (type == asked) list = &found.records;
     if (type == record_type::cname) list = &found.aliases;
   }
@@ -203,7 +217,7 @@ void read_record(reader& in, record_type asked, bool is_answer, contents& found)
   } else if (type == record_type::soa) {
     read_start(in, r);
   } else {
-    read_target(in, type, r);
+    read_target(in, type, asked, r);
   }
   if (in.position() != begin + length) in.fail();
   if (!in.failed()) list->push_back(std::move(r));
@@ -245,11 +259,13 @@ bool take_records(const contents& found, record_type type, parsed_answer& answer
     answer.ttl = std::min(answer.ttl, r.ttl);
     if (type == record_type::mx) {
       answer.exchanges.emplace_back(r.preference, r.target);
+    } else if (type == record_type::ptr) {
+      answer.names.push_back(r.target);
     } else {
       answer.addresses.push_back(r.address);
     }
   }
-  return !answer.exchanges.empty() || !answer.addresses.empty();
+  return !answer.exchanges.empty() || !answer.addresses.empty() || !answer.names.empty();
 }
 
 parsed_answer judge(const header& head, const contents& found, const question& asked) {
@@ -292,7 +308,7 @@ parsed_answer parse_answer(std::span<const std::uint8_t> message, const question
   const auto name = in.name();
   const auto type = in.u16();
   const auto question_class = in.u16();
-  if (in.failed() || name.text != asked.name || !name.is_usable) return {};
+  if (in.failed() || name.text != asked.name || !may_own(name, asked.type)) return {};
   if (type != static_cast<std::uint16_t>(asked.type) || question_class != class_in) return {};
 
   contents found;

@@ -15,7 +15,15 @@
 
 namespace relais::dns {
 
-enum class record_type : std::uint16_t { a = 1, ns = 2, cname = 5, soa = 6, mx = 15, aaaa = 28 };
+enum class record_type : std::uint16_t {
+  a = 1,
+  ns = 2,
+  cname = 5,
+  soa = 6,
+  ptr = 12,
+  mx = 15,
+  aaaa = 28
+};
 
 struct question {
   std::string name;  ///< as query_name() makes it
@@ -27,7 +35,7 @@ inline constexpr unsigned maximum_aliases = 8;
 
 enum class verdict : std::uint8_t {
   temporary,  ///< broken, truncated, a server's failure, a loop of aliases
-  records,    ///< `exchanges` or `addresses` is not empty
+  records,    ///< `exchanges`, `addresses` or `names` is not empty
   alias,      ///< go on and ask for `canonical_name`
   not_found,  ///< NXDOMAIN
   no_data     ///< the name exists without such a record
@@ -37,9 +45,11 @@ struct parsed_answer {
   verdict kind = verdict::temporary;
   std::vector<mx_record> exchanges;
   std::vector<ip_address> addresses;
-  std::uint32_t ttl = 0;       ///< smallest of the chain; of a "no": how long it holds, 0 = unknown
-  std::string canonical_name;  ///< where the chain of aliases ended
-  unsigned aliases = 0;        ///< CNAME records followed
+  std::vector<std::string> names;  ///< of PTR records: host names, lower case
+  std::uint32_t ttl = 0;  ///< smallest of the chain; of a "no": how long it holds, 0 = unknown
+  /// Where the chain of aliases ended; of PTR records it may hold "/" (RFC 2317 4).
+  std::string canonical_name;
+  unsigned aliases = 0;  ///< CNAME records followed
 };
 
 /// All records of the type asked were unusable (an exchange that is no host name): temporary, never

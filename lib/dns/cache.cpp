@@ -106,4 +106,15 @@ net::task<result<answer<ip_address>>> caching_resolver::addresses(std::string na
   co_return said;
 }
 
+net::task<result<answer<std::string>>> caching_resolver::names(ip_address address) {
+  auto key = "p:" + address.text();
+  negative_ttl_ = 0;
+  const auto now = time_.now();
+  if (const auto* known = find(key, now)) co_return recall<std::string>(*known, now);
+  auto said = co_await source_.names(address);
+  negative_ttl_ = source_.negative_ttl();
+  remember(std::move(key), said);
+  co_return said;
+}
+
 }  // namespace relais::dns

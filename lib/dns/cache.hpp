@@ -29,6 +29,7 @@ class caching_resolver final : public resolver {
 
   net::task<result<answer<mx_record>>> mx(std::string name) override;
   net::task<result<answer<ip_address>>> addresses(std::string name, family which) override;
+  net::task<result<answer<std::string>>> names(ip_address address) override;
   std::uint32_t negative_ttl() const override { return negative_ttl_; }
 
   /// Forgets everything (an operator has corrected the DNS and does not want to wait).
@@ -39,7 +40,7 @@ class caching_resolver final : public resolver {
   struct entry {
     std::string key;
     steady_time expires;
-    std::variant<errc, answer<mx_record>, answer<ip_address>> content;
+    std::variant<errc, answer<mx_record>, answer<ip_address>, answer<std::string>> content;
   };
 
   template <class Record>

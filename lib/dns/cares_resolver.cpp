@@ -87,6 +87,12 @@ net::task<result<answer<ip_address>>> addresses_of(shared_channel channel, std::
   co_return to_answer(*found, found->addresses);
 }
 
+net::task<result<answer<std::string>>> names_of(shared_channel channel, ip_address address) {
+  auto found = co_await look_up(std::move(channel), reverse_name(address), record_type::ptr);
+  if (found.has_error()) co_return found.error();
+  co_return to_answer(*found, found->names);
+}
+
 }  // namespace
 
 cares_resolver::cares_resolver(asio::any_io_executor executor, const resolver_options& options)
@@ -131,6 +137,10 @@ net::task<result<answer<mx_record>>> cares_resolver::mx(std::string name) {
 net::task<result<answer<ip_address>>> cares_resolver::addresses(std::string name, family which) {
   return addresses_of(current(), std::move(name),
                       which == family::v4 ? record_type::a : record_type::aaaa);
+}
+
+net::task<result<answer<std::string>>> cares_resolver::names(ip_address address) {
+  return names_of(current(), address);
 }
 
 }  // namespace relais::dns

@@ -40,6 +40,7 @@ class cares_resolver final : public resolver {
 
   net::task<result<answer<mx_record>>> mx(std::string name) override;
   net::task<result<answer<ip_address>>> addresses(std::string name, family which) override;
+  net::task<result<answer<std::string>>> names(ip_address address) override;
   std::uint32_t negative_ttl() const override;
 
  private:

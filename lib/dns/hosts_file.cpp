@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "dns/name.hpp"
 
 namespace relais::dns {
 namespace {
@@ -62,6 +63,16 @@ net::task<result<answer<ip_address>>> hosts_file_resolver::addresses(std::string
   co_return co_await source_.addresses(std::move(name), which);
 }
 
+net::task<result<answer<std::string>>> hosts_file_resolver::names(ip_address address) {
+  refresh();
+  answer<std::string> found;
+  const auto [first, last] = names_.equal_range(address);
+  for (auto at = first; at != last; ++at) found.records.push_back(at->second);
+  found.canonical_name = reverse_name(address);
+  if (!found.records.empty()) co_return found;
+  co_return co_await source_.names(address);
+}
+
 void hosts_file_resolver::refresh() {
   const auto now = stamp_of(file_);
   if (!known_.empty() && now == seen_) return;
@@ -71,10 +82,11 @@ void hosts_file_resolver::refresh() {
   file.read(text.data(), largest_file);
   text.resize(static_cast<std::size_t>(file.gcount()));
   known_.clear();
+  names_.clear();
   parse(text);
   if (!known_.contains("localhost")) {
-    known_.emplace("localhost", *ip_address::parse("127.0.0.1"));
-    known_.emplace("localhost", *ip_address::parse("::1"));
+    add("localhost", *ip_address::parse("127.0.0.1"));
+    add("localhost", *ip_address::parse("::1"));
   }
 }
 
@@ -84,9 +96,14 @@ void hosts_file_resolver::parse(const std::string& text) {
     const auto address = ip_address::parse(take_word(line));
     if (!address) continue;
     for (auto name = take_word(line); !name.empty(); name = take_word(line)) {
-      known_.emplace(to_lower(name), *address);
+      add(to_lower(name), *address);
     }
   }
+}
+
+void hosts_file_resolver::add(std::string name, const ip_address& address) {
+  if (is_host_name(name)) names_.emplace(address, name);
+  known_.emplace(std::move(name), address);
 }
 
 }  // namespace relais::dns

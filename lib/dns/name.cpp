@@ -53,6 +53,10 @@ std::string normal_name(std::string_view name) {
   return to_lower(name);
 }
 
+std::string reverse_name(const ip_address& address) {
+  return address.reversed() + (address.is_v6() ? ".ip6.arpa" : ".in-addr.arpa");
+}
+
 result<std::string> query_name(std::string_view domain) {
   auto name = normal_name(domain);
   if (!is_ascii(name)) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/ip.hpp"
 #include "base/result.hpp"
 
 namespace relais::dns {
@@ -16,6 +17,9 @@ bool is_host_name(std::string_view name) noexcept;
 
 /// Lower case and without one trailing dot: how names are compared.
 std::string normal_name(std::string_view name);
+
+/// Where the names of an address are (PTR): "1.2.0.192.in-addr.arpa", "...ip6.arpa".
+std::string reverse_name(const ip_address& address);
 
 /// What is asked for this domain: the normal name, with A-labels instead of U-labels. errc::syntax
 /// if that is no host name, or if IDNA does not allow it.

@@ -4,22 +4,31 @@
 
 #include <atomic>
 #include <list>
-#include <map>
 #include <memory>
 #include <vector>
 
 #include "inbound/session.hpp"
+#include "inbound/shared_policy.hpp"
+#include "net/descriptors.hpp"
 #include "net/task_group.hpp"
 
 namespace relais::inbound {
 
+/// One listener as all workers see it; outlives them.
+struct shared_listener {
+  explicit shared_listener(listener_profile p) : profile(std::move(p)) {}
+  listener_profile profile;
+  std::atomic<std::uint64_t> connections{0};
+};
+
 class server {
  public:
-  /// `connections` counts the sessions of all workers.
-  server(session_context context, std::atomic<std::uint64_t>& connections);
+  /// `connections` counts the sessions of all workers; the context refers to it, too.
+  server(session_context context, std::atomic<std::uint64_t>& connections, connection_book& clients,
+         net::descriptor_reserve& descriptors);
 
   /// Takes over a bound listener (bound early: privileges are dropped before the spool is opened).
-  void adopt(std::unique_ptr<net::acceptor> listener) { listeners_.push_back(std::move(listener)); }
+  void adopt(std::unique_ptr<net::acceptor> acceptor, shared_listener& of);
   /// Connections are accepted from here on.
   void start();
   /// Closes the listeners; idle sessions get 421, transactions under way may finish.
@@ -30,14 +39,24 @@ class server {
   std::size_t sessions() const noexcept { return live_.size(); }
 
  private:
-  net::task<void> accept_from(net::acceptor& listener);
-  net::task<void> run(net::accepted_connection accepted);
+  struct opened {
+    std::unique_ptr<net::acceptor> acceptor;
+    shared_listener* listener;
+  };
+  net::task<void> accept_from(opened& from);
+  net::task<void> run(shared_listener& of, net::accepted_connection accepted);
+  net::task<void> serve(session& s, std::optional<smtp::reply_id> refusal);
+  std::optional<smtp::reply_id> refusal_for(const session& s, std::uint64_t total,
+                                            const shared_listener& of,
+                                            std::uint64_t of_listener) const;
+  void tell_once(bool& told, const std::string& why);
 
   session_context context_;
   std::atomic<std::uint64_t>& connections_;
-  std::vector<std::unique_ptr<net::acceptor>> listeners_;
+  connection_book& clients_;
+  net::descriptor_reserve& descriptors_;
+  std::list<opened> opened_;
   std::list<session*> live_;
-  std::map<ip_address, std::uint64_t> per_client_;  // of this worker
   net::task_group sessions_;
   bool draining_ = false;
 };

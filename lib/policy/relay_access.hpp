@@ -1,9 +1,11 @@
-// May this client relay to this recipient? Decided by the client's address only (authentication
-// joins in a later step), never by what an address looks like inside: percent hacks, bang paths and
-// quoted @ are plain local-parts. RFC 2505, RFC 5321 3.6.
+// May this client relay to this recipient? Decided by who the client is (its network, its login,
+// its certificate) and by the recipient's domain, never by what an address looks like inside:
+// percent hacks, bang paths and quoted @ are plain local-parts. RFC 2505, RFC 5321 3.6.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ip.hpp"
@@ -16,13 +18,25 @@ namespace relais::policy {
 /// only.
 bool is_listed_domain(std::string_view domain, const std::vector<std::string>& domains);
 
+/// A percent hack, a bang path or a second "@" within the local-part (RFC 2505 2.1): old MTAs would
+/// send it on to somewhere else.
+bool looks_routed(const smtp::path& forward_path) noexcept;
+
 class relay_access {
  public:
-  explicit relay_access(const config::relay_settings& settings) : settings_(settings) {}
+  explicit relay_access(const config::relay_settings& settings);
 
+  /// In relay.trusted_networks.
   bool is_trusted(const ip_address& client) const noexcept;
-  /// Trusted clients may send anywhere, others only to the relay domains and to <postmaster>.
-  bool may_relay(bool trusted, const smtp::path& forward_path) const;
+  /// In the listener's own trusted networks, where it has any (an empty list: nobody), else as
+  /// above.
+  bool is_trusted(const ip_address& client,
+                  const std::optional<std::vector<ip_network>>& of_listener) const noexcept;
+  /// One of relay.trusted_certificates. SHA-256, hex in either case, with or without colons.
+  bool is_trusted_certificate(std::string_view fingerprint) const;
+  /// Whoever is permitted (trusted, or logged in) may send anywhere, others only to the relay
+  /// domains and to <postmaster>.
+  bool may_relay(bool permitted, const smtp::path& forward_path) const;
 
  private:
   config::relay_settings settings_;

@@ -34,10 +34,11 @@ void require(bool promise) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace relais::dns;
   const std::span message(data, size);
-  for (const auto type : {record_type::mx, record_type::a, record_type::aaaa}) {
+  for (const auto type : {record_type::mx, record_type::a, record_type::aaaa, record_type::ptr}) {
     const question asked{asked_name(message), type};
     const auto answer = parse_answer(message, asked);
-    const bool has_records = !answer.exchanges.empty() || !answer.addresses.empty();
+    const bool has_records =
+        !answer.exchanges.empty() || !answer.addresses.empty() || !answer.names.empty();
     require(has_records == (answer.kind == verdict::records));
     require(answer.aliases <= maximum_aliases);
     require(answer.ttl <= 0x7fffffff);
@@ -45,7 +46,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       require(r.exchange.empty() || is_host_name(r.exchange));
       require(r.exchange == normal_name(r.exchange));
     }
-    if (answer.kind != verdict::temporary) require(is_host_name(answer.canonical_name));
+    for (const auto& name : answer.names) {
+      require(is_host_name(name));
+      require(name == normal_name(name));
+    }
+    if (answer.kind != verdict::temporary && type != record_type::ptr)
+      require(is_host_name(answer.canonical_name));
   }
   return 0;
 }

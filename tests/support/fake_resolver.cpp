@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "dns/name.hpp"
 
 namespace relais::testing {
 
@@ -37,6 +38,12 @@ void fake_resolver::add_address(const std::string& name, const std::string& addr
   if (!parsed) throw std::invalid_argument("fake_resolver: no address: " + address);
   auto& node = zone[name];
   (parsed->is_v6() ? node.aaaa : node.a).push_back(*parsed);
+}
+
+void fake_resolver::add_ptr(const std::string& address, const std::string& name) {
+  const auto parsed = ip_address::parse(address);
+  if (!parsed) throw std::invalid_argument("fake_resolver: no address: " + address);
+  zone[dns::reverse_name(*parsed)].ptr.push_back(name);
 }
 
 void fake_resolver::add_alias(const std::string& name, const std::string& target) {
@@ -84,6 +91,12 @@ net::task<result<dns::answer<ip_address>>> fake_resolver::addresses(std::string 
   if (before_answering) co_await before_answering();
   if (is_v4) co_return look_up(std::move(name), &zone_node::a, &zone_node::a_question);
   co_return look_up(std::move(name), &zone_node::aaaa, &zone_node::aaaa_question);
+}
+
+net::task<result<dns::answer<std::string>>> fake_resolver::names(ip_address address) {
+  asked.push_back("PTR " + address.text());
+  if (before_answering) co_await before_answering();
+  co_return look_up(dns::reverse_name(address), &zone_node::ptr, &zone_node::ptr_question);
 }
 
 }  // namespace relais::testing

@@ -82,6 +82,13 @@ TEST_CASE("a network contains its addresses, to the bit") {
   CHECK(ip_network::parse(network->text()) == network);
 }
 
+TEST_CASE("addresses in the reverse order that zones by address have") {
+  CHECK(ip_address::parse("192.0.2.1")->reversed() == "1.2.0.192");
+  CHECK(ip_address::parse("::ffff:10.0.0.255")->reversed() == "255.0.0.10");
+  CHECK(ip_address::parse("2001:db8::567:89ab")->reversed() ==
+        "b.a.9.8.7.6.5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2");
+}
+
 TEST_CASE("what is no network is refused") {
   const auto* text = GENERATE("", "/", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",
                               "10.0.0.0/ 8", "10.0.0.0/8/8", "10.0.0.1/8", "192.0.2.1/31", "::/129",

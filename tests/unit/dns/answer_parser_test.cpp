@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/random.hpp"
+#include "dns/name.hpp"
 #include "message_builder.hpp"
 
 using namespace relais;
@@ -18,6 +19,7 @@ namespace {
 constexpr auto mx = record_type::mx;
 constexpr auto a = record_type::a;
 constexpr auto aaaa = record_type::aaaa;
+constexpr auto ptr = record_type::ptr;
 
 struct row {
   std::string name;
@@ -35,6 +37,7 @@ std::string text_of(const parsed_answer& answer) {
     all += (all.empty() ? "" : ", ") + std::to_string(r.preference) + ' ' +
            (r.exchange.empty() ? "." : r.exchange);
   }
+  for (const auto& name : answer.names) all += (all.empty() ? "" : ", ") + name;
   for (const auto& r : answer.addresses) all += (all.empty() ? "" : ", ") + r.text();
   return all;
 }
@@ -84,6 +87,26 @@ std::vector<row> rows() {
            .record(wire_name("d.test"), 46, 1, "?")
            .address("d.test", "192.0.2.1"),
        verdict::records, "192.0.2.1", 300, "d.test"},
+      {"names of an address", ptr,
+       about(ptr).pointer("d.test", "Host.Test", 60).pointer("d.test", "b.test"), verdict::records,
+       "host.test, b.test", 60, "d.test"},
+      {"names that are no host names are dropped", ptr,
+       about(ptr)
+           .pointer("d.test", "a\r\nb.test")
+           .pointer("d.test", "a/b.test")
+           .pointer("d.test", "")
+           .pointer("d.test", "host.test"),
+       verdict::records, "host.test", 300, "d.test"},
+      {"only unusable names", ptr, about(ptr).pointer("d.test", "a b.test"), verdict::temporary, "",
+       0, ""},
+      {"a reverse zone that is delegated by an alias with a slash", ptr,
+       about(ptr).cname("d.test", "1.0/25.d.test", 50).pointer("1.0/25.d.test", "host.test"),
+       verdict::records, "host.test", 50, "1.0/25.d.test"},
+      {"an alias with a slash leads to no address", a,
+       about(a).cname("d.test", "0/25.d.test").address("0/25.d.test", "192.0.2.1"),
+       verdict::temporary, "", 0, ""},
+      {"an alias with a slash and a blank", ptr, about(ptr).cname("d.test", "1.0/2 5.d.test"),
+       verdict::temporary, "", 0, ""},
       {"a chain of aliases, in any order", a,
        about(a)
            .address("e.test", "192.0.2.1", 200)
@@ -223,7 +246,9 @@ TEST_CASE("a damaged response never brings names outside of the grammar", "[dns]
         REQUIRE(clean);
         REQUIRE(record.exchange.size() <= 253);
       }
-      const bool has_records = !answer.exchanges.empty() || !answer.addresses.empty();
+      const bool has_records =
+          !answer.exchanges.empty() || !answer.addresses.empty() || !answer.names.empty();
+      for (const auto& name : answer.names) REQUIRE(is_host_name(name));
       REQUIRE(has_records == (answer.kind == verdict::records));
     }
   }

@@ -77,6 +77,19 @@ TEST_CASE("types and families are remembered apart", "[dns]") {
   CHECK(w.asked() == 3);
 }
 
+TEST_CASE("names of an address are remembered, and that there are none", "[dns]") {
+  world w;
+  w.source.add_ptr("192.0.2.1", "host.test");
+  const auto names = [&](const char* address) {
+    return run_task(w.io, w.cache.names(*ip_address::parse(address)));
+  };
+  for (int round = 0; round < 2; ++round) {
+    CHECK(names("192.0.2.1")->records == std::vector<std::string>{"host.test"});
+    CHECK(names("2001:db8::1").error() == errc::not_found);
+  }
+  CHECK(w.source.asked == std::vector<std::string>{"PTR 192.0.2.1", "PTR 2001:db8::1"});
+}
+
 TEST_CASE("a long TTL counts as one hour", "[dns]") {
   world w;
   w.source.add_address("d.test", "192.0.2.1");

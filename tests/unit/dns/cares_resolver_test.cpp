@@ -67,6 +67,28 @@ TEST_CASE("c-ares: MX, A and AAAA over UDP", "[dns]") {
   CHECK(w.server.asked == asked{"udp mx d.test", "udp a d.test", "udp aaaa d.test"});
 }
 
+TEST_CASE("c-ares: names of an address, also behind an alias with a slash", "[dns]") {
+  world w;
+  w.server.answer("ptr 1.2.0.192.in-addr.arpa",
+                  message_builder("1.2.0.192.in-addr.arpa", record_type::ptr)
+                      .cname("1.2.0.192.in-addr.arpa", "1.0/25.2.0.192.in-addr.arpa"));
+  w.server.answer("ptr 1.0/25.2.0.192.in-addr.arpa",
+                  message_builder("1.0/25.2.0.192.in-addr.arpa", record_type::ptr)
+                      .pointer("1.0/25.2.0.192.in-addr.arpa", "Host.Test", 70));
+  const auto names = [&](const char* address) {
+    return run_task(w.io, w.dns->names(*ip_address::parse(address)));
+  };
+  const auto found = names("192.0.2.1");
+  REQUIRE(found.has_value());
+  CHECK(found->records == std::vector<std::string>{"host.test"});
+  CHECK(found->ttl == 70);
+  const std::string six =
+      "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+  w.server.answer("ptr " + six, message_builder(six, record_type::ptr, 0x8183).soa("arpa", 60, 60));
+  CHECK(names("2001:db8::1").error() == errc::not_found);
+  CHECK(w.dns->negative_ttl() == 60);
+}
+
 TEST_CASE("c-ares: a no, and for how long it holds", "[dns]") {
   world w;
   w.server.answer("mx none.test",

@@ -65,7 +65,10 @@ class dns_responder {
       at += 1u + length;
     }
     const auto type = at + 2 < query.size() ? static_cast<unsigned char>(query[at + 2]) : 0;
-    return (type == 15 ? "mx " : type == 1 ? "a " : type == 28 ? "aaaa " : "? ") + name;
+    static const std::map<int, std::string> types{
+        {1, "a "}, {12, "ptr "}, {15, "mx "}, {28, "aaaa "}};
+    const auto known = types.find(type);
+    return known == types.end() ? "? " + name : known->second + name;
   }
 
   std::string reply(const std::string& query, const char* transport,

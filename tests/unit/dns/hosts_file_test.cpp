@@ -43,6 +43,40 @@ std::string addresses(dns::resolver& r, const std::string& name, family which = 
   return heard;
 }
 
+net::task<void> ask_names(dns::resolver& r, ip_address address, std::string& heard) {
+  const auto found = co_await r.names(address);
+  if (!found) {
+    heard = found.error().message();
+    co_return;
+  }
+  for (const auto& name : found->records) heard += name + ' ';
+}
+
+std::string names(dns::resolver& r, const char* address) {
+  boost::asio::io_context io;
+  std::string heard;
+  run_task(io, ask_names(r, *ip_address::parse(address), heard));
+  return heard;
+}
+
+TEST_CASE("an address of the hosts file has its names from there, all others from DNS") {
+  const hosts_file file;
+  file.write("192.0.2.7 Mailhog.LAN mailhog\n192.0.2.7 other.lan no/name\n2001:db8::1 six\n");
+  fake_resolver source;
+  source.add_ptr("192.0.2.7", "elsewhere.example");
+  source.add_ptr("192.0.2.8", "dns.example");
+  dns::hosts_file_resolver r(source, file.path);
+  CHECK(names(r, "192.0.2.7") == "mailhog.lan mailhog other.lan ");
+  CHECK(names(r, "2001:db8::1") == "six ");
+  CHECK(names(r, "127.0.0.1") == "localhost ");
+  CHECK(source.asked.empty());
+  CHECK(names(r, "192.0.2.8") == "dns.example ");
+  CHECK(names(r, "192.0.2.9") == make_error_code(errc::not_found).message());
+  file.write("192.0.2.8 fresh.lan\n");
+  CHECK(names(r, "192.0.2.7") == "elsewhere.example ");
+  CHECK(names(r, "192.0.2.8") == "fresh.lan ");
+}
+
 TEST_CASE("names of the hosts file need no DNS, all others do") {
   const hosts_file file;
   file.write(

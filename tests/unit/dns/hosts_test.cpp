@@ -285,6 +285,7 @@ TEST_CASE("a domain that is no host name is refused, not deferred", "[dns]") {
     net::task<result<answer<ip_address>>> addresses(std::string, family) override {
       co_return errc::syntax;
     }
+    net::task<result<answer<std::string>>> names(ip_address) override { co_return errc::no_data; }
   } refuses;
   const auto list = run_task(w.io, mail_hosts(refuses, "a b\n", w.options, w.rng));
   CHECK(list.fault == host_fault::no_such_domain);

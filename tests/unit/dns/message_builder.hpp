@@ -60,6 +60,9 @@ class message_builder {
   message_builder& cname(std::string_view owner, std::string_view target, std::uint32_t ttl = 300) {
     return record(wire_name(owner), 5, ttl, wire_name(target));
   }
+  message_builder& pointer(std::string_view owner, std::string_view name, std::uint32_t ttl = 300) {
+    return record(wire_name(owner), 12, ttl, wire_name(name));
+  }
   message_builder& address(std::string_view owner, std::string_view text, std::uint32_t ttl = 300) {
     const auto data = wire_address(text);
     return record(wire_name(owner), data.size() == 4 ? 1 : 28, ttl, data);
