@@ -1,6 +1,8 @@
 // What single values cannot tell: settings that are wrong only together. Pure; internal to config/.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,9 +14,13 @@ namespace relais::config {
 struct contradiction {
   std::vector<std::string_view> keys;  ///< those involved, the likeliest culprit first
   std::string text;
+  std::optional<std::size_t> item{};  ///< of the first key, a list: which one is wrong
 };
 
-/// To be asked before password_file is read into password.
+/// To be asked before secrets are read from their files.
 std::vector<contradiction> contradictions(const settings& values);
+
+/// Its part for listeners: with each other, with TLS and with AUTH.
+void check_listeners(const settings& values, std::vector<contradiction>& found);
 
 }  // namespace relais::config

@@ -62,11 +62,13 @@ struct listener {
   std::uint64_t mode = 0666;         ///< of a UNIX socket
   listener() = default;
   listener(const endpoint& at) : address(at) {}
+  friend bool operator==(const listener&, const listener&) = default;
 };
 
 struct certificate_settings {
   std::string certificate;  ///< PEM, with its chain
   std::string key;          ///< PEM; "" = in the same file
+  friend bool operator==(const certificate_settings&, const certificate_settings&) = default;
 };
 
 /// TLS towards clients.
@@ -76,21 +78,25 @@ struct tls_settings {
   std::string ciphers;             ///< of TLS 1.2 and older, OpenSSL's words; "" = good ones
   std::string client_ca_file;      ///< whose client certificates are identities
   duration ticket_rotation = 12h;  ///< of the key of session tickets; 0 = no tickets
+  friend bool operator==(const tls_settings&, const tls_settings&) = default;
 };
 
 struct certificate_login {
   std::string fingerprint;  ///< SHA-256 of the certificate, hex, colons optional; kept as 64 lower
   std::string user;
+  friend bool operator==(const certificate_login&, const certificate_login&) = default;
 };
 
 struct token_settings {           // OAUTHBEARER, XOAUTH2
   std::string introspection_url;  ///< RFC 7662; "" = none
   std::string client_id;
-  std::string client_secret;  ///< secret
-  std::string jwt_keys_file;  ///< JSON Web Key Set; "" = none
-  std::string issuer;         ///< "" = any
-  std::string audience;       ///< "" = any
+  std::string client_secret;       ///< secret: never printed
+  std::string client_secret_file;  ///< read at start into client_secret
+  std::string jwt_keys_file;       ///< JSON Web Key Set; "" = none
+  std::string issuer;              ///< "" = any
+  std::string audience;            ///< "" = any
   std::string user_claim = "email";
+  friend bool operator==(const token_settings&, const token_settings&) = default;
 };
 
 struct auth_settings {
@@ -108,6 +114,7 @@ struct auth_settings {
   duration failure_window = 10min;
   duration failure_delay = 1s;  ///< doubled with each failure of the connection, up to 16 s
   bool bind_sender = true;      ///< who logs in may only use the senders that the users file allows
+  friend bool operator==(const auth_settings&, const auth_settings&) = default;
 };
 
 enum class access_action : std::uint8_t { accept, reject, defer };
@@ -123,6 +130,7 @@ struct access_rule {
   access_action action = access_action::reject;
   std::string text;  ///< of the reply; "" = a plain sentence
   source_place place;
+  friend bool operator==(const access_rule&, const access_rule&) = default;
 };
 
 /// One row of policy.dns_lists.
@@ -133,6 +141,7 @@ struct dns_list {
   std::vector<ip_network> answers;
   std::string text;  ///< of the reply; "" = a plain sentence
   source_place place;
+  friend bool operator==(const dns_list&, const dns_list&) = default;
 };
 
 enum class rate_of : std::uint8_t { connections, messages, recipients };
@@ -145,6 +154,7 @@ struct rate_limit {
   std::uint64_t limit = 0;
   duration window = 1min;
   source_place place;
+  friend bool operator==(const rate_limit&, const rate_limit&) = default;
 };
 
 struct greylist_settings {
@@ -152,6 +162,7 @@ struct greylist_settings {
   duration delay = 5min;
   duration retry_window = 48h;   ///< the second attempt must come within
   duration lifetime = 24h * 36;  ///< since the last message
+  friend bool operator==(const greylist_settings&, const greylist_settings&) = default;
 };
 
 enum class hello_check : std::uint8_t { off, syntax, resolvable };
@@ -174,18 +185,23 @@ struct policy_settings {
   bool recipient_domain = false;
   /// Who may send XCLIENT and XFORWARD.
   std::vector<ip_network> xclient_networks, xforward_networks;
+  friend bool operator==(const policy_settings&, const policy_settings&) = default;
 };
 
 struct submission_settings {
   std::string domain;       ///< qualifies bare local addresses; "" = hostname
   bool add_missing = true;  ///< Date, Message-ID, From
   bool remove_bcc = true;
-  bool add_sender = false;  ///< a Sender field where From is not the login's
+  bool add_sender = false;          ///< a Sender field where From is not the login's
+  duration longest_hold = 24h * 7;  ///< FUTURERELEASE
+  friend bool operator==(const submission_settings&, const submission_settings&) = default;
 };
 
 struct reply_text {
   std::string reply;  ///< name of docs/replies.md
   std::string text;
+  source_place place;
+  friend bool operator==(const reply_text&, const reply_text&) = default;
 };
 
 struct spool_settings {
@@ -201,6 +217,7 @@ struct spool_settings {
   byte_size checkpoint_after = 128_MiB;
   byte_size compaction_rate = 64_MiB;  ///< per second
   byte_size compaction_slack = 512_MiB;
+  friend bool operator==(const spool_settings&, const spool_settings&) = default;
 };
 
 struct relay_settings {
@@ -208,6 +225,7 @@ struct relay_settings {
   std::vector<std::string> domains;          ///< lower case; ".example.org" also covers subdomains
   std::vector<std::string> trusted_certificates;  ///< SHA-256 fingerprints of client certificates
   relay_settings();
+  friend bool operator==(const relay_settings&, const relay_settings&) = default;
 };
 
 struct limit_settings {
@@ -229,6 +247,7 @@ struct limit_settings {
   duration data_rate_grace = 1min;
   std::uint64_t reserved_descriptors = 64;  ///< accepting pauses before these are touched
   byte_size memory = 256_MiB;               ///< content of all messages being received or delivered
+  friend bool operator==(const limit_settings&, const limit_settings&) = default;
 };
 
 struct server_timeouts {
@@ -238,6 +257,7 @@ struct server_timeouts {
   duration stressed = 10s;  ///< `command` for strangers when connections run out
   duration write = 5min;    ///< client that does not read its replies
   duration shutdown = 30s;  ///< SIGTERM: transactions may finish for so long
+  friend bool operator==(const server_timeouts&, const server_timeouts&) = default;
 };
 
 struct client_timeouts {  // RFC 5321 4.5.3.2
@@ -251,6 +271,7 @@ struct client_timeouts {  // RFC 5321 4.5.3.2
   duration content = 3min;  ///< each block
   duration end_of_data = 10min;
   duration quit = 10s;
+  friend bool operator==(const client_timeouts&, const client_timeouts&) = default;
 };
 
 struct smarthost_settings {
@@ -258,6 +279,7 @@ struct smarthost_settings {
   std::string username;
   std::string password;       ///< secret: never printed
   std::string password_file;  ///< read at start; wins over nothing: both set is an error
+  friend bool operator==(const smarthost_settings&, const smarthost_settings&) = default;
 };
 
 enum class tls_choice : std::uint8_t { none, may, encrypt, verify };
@@ -272,6 +294,7 @@ struct delivery_settings {
       allowed_special_networks;  ///< MX hosts may have such addresses: loopback, private
   bool ipv4 = true;
   bool ipv6 = true;
+  friend bool operator==(const delivery_settings&, const delivery_settings&) = default;
 };
 
 struct retry_settings {
@@ -279,16 +302,19 @@ struct retry_settings {
   std::uint64_t jitter = 20;                                              ///< percent, both ways
   duration queue_lifetime = 120h;
   duration bounce_lifetime = 24h;
+  friend bool operator==(const retry_settings&, const retry_settings&) = default;
 };
 
 struct dns_settings {
   std::vector<endpoint> servers;  ///< empty = /etc/resolv.conf; port 53 unless written
   duration timeout = 5s;
   std::uint64_t attempts = 3;
+  friend bool operator==(const dns_settings&, const dns_settings&) = default;
 };
 
 struct http_settings {
   std::string listen;  ///< "127.0.0.1:9025"; "" = no HTTP
+  friend bool operator==(const http_settings&, const http_settings&) = default;
 };
 
 enum class log_level : std::uint8_t { debug, info, warning, error };
@@ -296,6 +322,7 @@ enum class log_level : std::uint8_t { debug, info, warning, error };
 struct log_settings {
   log_level level = log_level::info;
   bool timestamps = true;
+  friend bool operator==(const log_settings&, const log_settings&) = default;
 };
 
 struct settings {
@@ -320,6 +347,7 @@ struct settings {
   log_settings log;
   std::vector<reply_text> replies;
   settings();
+  friend bool operator==(const settings&, const settings&) = default;
 };
 
 }  // namespace relais::config

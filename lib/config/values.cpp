@@ -1,50 +1,19 @@
 #include "config/values.hpp"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "base/text.hpp"
+#include "config/field_checks.hpp"
 #include "config/nearest.hpp"
 
 namespace relais::config {
 namespace {
 
-template <class E>
-struct word {
-  std::string_view text;
-  E value;
-};
-constexpr std::array tls_words{word<tls_choice>{"none", tls_choice::none},
-                               word<tls_choice>{"may", tls_choice::may},
-                               word<tls_choice>{"encrypt", tls_choice::encrypt},
-                               word<tls_choice>{"verify", tls_choice::verify}};
-constexpr std::array level_words{
-    word<log_level>{"debug", log_level::debug}, word<log_level>{"info", log_level::info},
-    word<log_level>{"warning", log_level::warning}, word<log_level>{"error", log_level::error}};
-
-template <class Words>
-std::string parse_word(std::string_view text, const Words& words, auto& value) {
-  std::string valid;
-  std::vector<std::string_view> texts;
-  for (const auto& w : words) {
-    if (w.text == text) {
-      value = w.value;
-      return {};
-    }
-    valid += (valid.empty() ? "" : ", ") + std::string(w.text);
-    texts.push_back(w.text);
-  }
-  std::string fault = "is none of " + valid;
-  if (const auto near = nearest(text, texts); !near.empty()) {
-    fault += ": did you mean \"" + std::string(near) + "\"?";
-  }
-  return fault;
-}
-
 /// `shown` renders a bound in the unit of the field.
 std::string check_range(std::uint64_t value, const bounds& range, auto shown) {
+  if (value == 0 && range.or_zero) return {};
   if (value < range.least) {
     std::string fault = "is too small: at least " + shown(range.least);
     if (!range.why_least.empty()) fault += ", as " + std::string(range.why_least) + " requires";
@@ -59,6 +28,9 @@ std::string shown_number(std::uint64_t n) {
 }
 std::string shown_size(std::uint64_t n) {
   return to_text(byte_size{n});
+}
+std::string shown_mode(std::uint64_t n) {
+  return octal_text(n);
 }
 std::string shown_time(std::uint64_t n) {
   return to_text(duration{static_cast<duration::rep>(n)});
@@ -93,14 +65,35 @@ std::optional<ip_network> masked(std::string_view text) {
   return ip_network::parse(ip_address::v6(octets).text() + '/' + std::to_string(*length));
 }
 
+std::string check_text(std::string_view text) {
+  if (is_valid_utf8(text) && std::ranges::none_of(text, is_control)) return {};
+  return "holds control characters or is no UTF-8";
+}
+
+std::string parse_octal(std::string_view text, const field& f, std::uint64_t& value) {
+  const bool digits = !text.empty() && text.size() <= 8 &&
+                      std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '7'; });
+  if (!digits) return "is not a mode: write octal digits, as in 0660";
+  value = 0;
+  for (const char c : text) value = value * 8 + static_cast<std::uint64_t>(c - '0');
+  return check_range(value, f.range, shown_mode);
+}
+
 }  // namespace
+
+std::string unknown_word(std::string_view text, const std::string& valid,
+                         std::span<const std::string_view> texts) {
+  std::string fault = "is none of " + valid;
+  if (const auto near = nearest(text, texts); !near.empty()) {
+    fault += ": did you mean \"" + std::string(near) + "\"?";
+  }
+  return fault;
+}
 
 std::string parse_value(std::string_view text, const field& f, std::string& value) {
   if (text.empty() && !f.may_be_empty) return "is empty";
-  if (!is_valid_utf8(text) || std::ranges::any_of(text, is_control)) {
-    return "holds control characters or is no UTF-8";
-  }
-  value = f.is_lower_case ? to_lower(text) : std::string(text);
+  if (auto fault = check_text(text); !fault.empty()) return fault;
+  value = std::string(text);
   return {};
 }
 
@@ -115,6 +108,7 @@ std::string parse_value(std::string_view text, const field&, bool& value) {
 }
 
 std::string parse_value(std::string_view text, const field& f, std::uint64_t& value) {
+  if (f.is_octal) return parse_octal(text, f, value);
   const auto number = parse_number(text);
   if (number) {
     value = *number;
@@ -125,6 +119,16 @@ std::string parse_value(std::string_view text, const field& f, std::uint64_t& va
   }
   if (!text.empty() && std::ranges::all_of(text, is_digit)) return "is too large";
   return "is not a number: write decimal digits only";
+}
+
+std::string parse_value(std::string_view text, const field& f, std::int64_t& value) {
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  std::uint64_t magnitude = 0;
+  auto fault = parse_value(text, f, magnitude);  // the range keeps it within a signed number
+  if (text == "0" && f.range.least > 0) return "counts nothing: leave it out";
+  if (fault.empty()) value = (negative ? -1 : 1) * static_cast<std::int64_t>(magnitude);
+  return fault;
 }
 
 std::string parse_value(std::string_view text, const field& f, std::uint16_t& value) {
@@ -166,14 +170,6 @@ std::string parse_value(std::string_view text, const field& f, duration& value) 
   return "is not a duration: write whole numbers with units and no spaces, as in 30s or 1h30m";
 }
 
-std::string parse_value(std::string_view text, const field&, tls_choice& value) {
-  return parse_word(text, tls_words, value);
-}
-
-std::string parse_value(std::string_view text, const field&, log_level& value) {
-  return parse_word(text, level_words, value);
-}
-
 std::string parse_value(std::string_view text, const field&, ip_network& value) {
   if (const auto network = ip_network::parse(text)) {
     value = *network;
@@ -200,11 +196,17 @@ std::string parse_value(std::string_view text, const field&, endpoint& value) {
   return {};
 }
 
-std::string parse_value(std::string_view text, const field&, listener& value) {
-  if (const auto address = endpoint::parse(text); address && address->port != 0) {
-    value.address = *address;
-    return {};
+std::string parse_value(std::string_view text, const field&, listen_address& value) {
+  if (auto fault = check_text(text); !fault.empty()) return fault;
+  if (auto address = listen_address::parse(text)) {
+    const bool has_port =
+        address->is == listen_address::kind::inet || address->is == listen_address::kind::any;
+    if (!has_port || address->at.port != 0) {
+      value = *std::move(address);
+      return {};
+    }
   }
+  if (text.starts_with('/')) return check_socket_path(text);
   if (ip_address::parse(text)) {
     return "has no port: write " +
            (text.find(':') == std::string_view::npos ? std::string(text)
@@ -219,28 +221,31 @@ std::string parse_value(std::string_view text, const field&, listener& value) {
       return "has no valid port: 1 to 65535";
     }
   }
-  return "is not an address with a port: write 127.0.0.1:25, 0.0.0.0:25 or [::]:25";
+  return "is not an address with a port: write 192.0.2.1:25, [2001:db8::1]:25, *:25 (all "
+         "addresses), /run/relais/smtp or systemd:NAME";
 }
 
 std::string range_text(const field& f) {
   const auto both = [&](auto shown) -> std::string {
+    const std::string zero = f.range.or_zero ? "0, or " : "";
     const bool open_end = f.range.most == std::numeric_limits<std::uint64_t>::max();
-    if (open_end) return f.range.least == 0 ? "" : "at least " + shown(f.range.least);
-    return shown(f.range.least) + " to " + shown(f.range.most);
+    if (open_end) return f.range.least == 0 ? "" : zero + "at least " + shown(f.range.least);
+    return zero + shown(f.range.least) + " to " + shown(f.range.most);
   };
   return std::visit(
       [&]<class T>(reach<T>) -> std::string {
         if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, std::uint16_t>) {
-          return both(shown_number);
+          return f.is_octal ? both(shown_mode) : both(shown_number);
+        } else if constexpr (std::is_same_v<T, std::int64_t>) {
+          const auto most = shown_number(f.range.most);
+          return '-' + most + " to " + most + (f.range.least > 0 ? ", not 0" : "");
         } else if constexpr (std::is_same_v<T, byte_size>) {
           return both(shown_size);
         } else if constexpr (std::is_same_v<T, duration> ||
                              std::is_same_v<T, std::vector<duration>>) {
           return both(shown_time);
-        } else if constexpr (std::is_same_v<T, tls_choice>) {
-          return "none, may, encrypt, verify";
-        } else if constexpr (std::is_same_v<T, log_level>) {
-          return "debug, info, warning, error";
+        } else if constexpr (enumeration<T>) {
+          return all_words<T>(f.check);
         } else {
           return {};
         }

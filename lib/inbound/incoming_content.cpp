@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "message/submission.hpp"
 
 namespace relais::inbound {
 namespace {
@@ -25,7 +26,8 @@ incoming_content::incoming_content(const content_limits& limits, queue::spool_ga
 
 void incoming_content::begin(queue_id id, std::string_view trace) {
   id_ = id;
-  if (!make_room(std::max<std::uint64_t>(smallest_room, trace.size()))) {
+  header_begin_ = trace.size();
+  if (!make_room(std::max<std::uint64_t>(smallest_room, trace.size()), threshold())) {
     return refuse(reply_id::no_storage);
   }
   held_.append(trace);
@@ -43,11 +45,11 @@ std::uint64_t incoming_content::threshold() const noexcept {
 }
 
 /// Lets held_ grow to so many octets, if there is memory for it.
-bool incoming_content::make_room(std::uint64_t octets) {
+bool incoming_content::make_room(std::uint64_t octets, std::uint64_t most) {
   if (octets <= held_.capacity()) return true;
   const auto others = header_text_.capacity();
   // Twofold, so that a long content is not copied at every piece; but no more than it may hold.
-  auto wanted = std::max(octets, std::min<std::uint64_t>(2 * held_.capacity(), threshold()));
+  auto wanted = std::max(octets, std::min<std::uint64_t>(2 * held_.capacity(), most));
   if (!lease_.cover(others + wanted + 1)) {
     wanted = octets;
     if (!lease_.cover(others + wanted + 1)) return false;
@@ -61,11 +63,59 @@ bool incoming_content::make_room(std::uint64_t octets) {
 }
 
 bool incoming_content::absorb(std::string_view octets) {
+  if (!fault_ && complete_) {
+    absorb_header(octets);
+    return true;
+  }
   if (fault_) return true;
   const auto whole = held_.size() + octets.size();
-  if (whole > threshold() || !make_room(whole)) return false;
+  const auto most = threshold();
+  if (whole > most || !make_room(whole, most)) return false;
   held_.append(octets);
   return true;
+}
+
+/// What is to be completed has to be in memory as a whole, however scarce that is.
+void incoming_content::absorb_header(std::string_view octets) {
+  const auto longest = limits_.header_size + medium_piece;
+  if (!make_room(held_.size() + octets.size(), longest)) return refuse(reply_id::no_storage);
+  held_.append(octets);
+  const auto sent = std::string_view(held_).substr(header_begin_);
+  const bool ends = header_end_.find(sent);
+  // Until the end is in sight, the position is where the last line begins.
+  if (header_end_.position() > limits_.header_size || (!ends && sent.size() > longest)) {
+    return refuse(reply_id::header_too_large);
+  }
+  if (ends) complete_header(header_end_.position(), false);
+}
+
+void incoming_content::complete_header(std::size_t length, bool is_whole) {
+  const auto sent = std::string_view(held_).substr(header_begin_);
+  const auto rest = sent.substr(length);
+  const auto most = held_.size() + message::most_growth + 2;
+  // As held, as edited, and as put together where that does not fit into the first.
+  const auto others = length + message::most_growth + (most > held_.capacity() ? most : 0);
+  if (!lease_.cover(held_.capacity() + others + 1)) return refuse(reply_id::no_storage);
+  auto header = std::exchange(complete_, {})(sent.substr(0, length));
+  // RFC 5322 2.1: a body begins behind an empty line.
+  const bool has_empty_line = rest.starts_with("\r\n") || rest.starts_with('\n');
+  if (!has_empty_line && !(is_whole && rest.empty())) header += "\r\n";
+  if (most <= held_.capacity()) {
+    held_.replace(header_begin_, length, header);
+  } else {
+    std::string whole;
+    whole.reserve(most);
+    whole.append(held_, 0, header_begin_).append(header).append(rest);
+    held_ = std::move(whole);
+  }
+  lease_.shrink(held_.capacity() + 1);
+}
+
+/// The content ended, the header perhaps did not.
+void incoming_content::end_header() {
+  if (fault_ || !complete_) return;
+  const auto sent = std::string_view(held_).substr(header_begin_);
+  complete_header(message::header_section(sent).size(), true);
 }
 
 net::task<void> incoming_content::spill(std::string_view octets) {
@@ -73,7 +123,7 @@ net::task<void> incoming_content::spill(std::string_view octets) {
     const auto whole =
         std::min<std::uint64_t>(held_.size() + octets.size(), std::max(threshold(), smallest_room));
     // Without memory for more, the little that is leased already is filled again and again.
-    make_room(whole);
+    make_room(whole, threshold());
     const auto room = held_.capacity() - held_.size();
     const auto part = octets.substr(0, room);
     held_.append(part);
@@ -139,6 +189,7 @@ bool incoming_content::scan(std::string_view text, bool is_beginning) {
 }
 
 net::task<void> incoming_content::finish() {
+  end_header();
   if (fault_ || !file_) co_return;
   if (!held_.empty()) co_await write_out();
   if (fault_) co_return;
@@ -156,6 +207,7 @@ net::task<void> incoming_content::finish() {
 }
 
 const message::header_summary& incoming_content::header() {
+  end_header();
   if (!header_known_ && !file_) {
     header_ = message::scan_header(held_);
     header_known_ = true;

@@ -4,6 +4,7 @@
 // is needed of the header is kept from the first part. Belongs to one session.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,11 +22,18 @@ struct content_limits {
   std::uint64_t header_size = 0;  ///< a larger header is refused: nothing behind it is kept
 };
 
+/// Gets the header section as the client sent it, its last line perhaps without an end, and gives
+/// what takes its place: message::complete_header. At most message::most_growth longer.
+using header_editor = std::function<std::string(std::string_view header)>;
+
 class incoming_content {
  public:
   incoming_content(const content_limits& limits, queue::spool_gate& gate,
                    queue::memory_budget& budget);
 
+  /// Before begin(): the header section of the client will be held until its end, and edited; the
+  /// empty line behind it is added where it is missing. Behind that no octet is touched.
+  void complete_with(header_editor editor) { complete_ = std::move(editor); }
   /// `trace`: our own Received header, on top of what the client sends.
   void begin(queue_id id, std::string_view trace);
   /// Takes the octets without waiting. False: nothing was taken, await spill() with them.
@@ -54,7 +62,10 @@ class incoming_content {
 
  private:
   std::uint64_t threshold() const noexcept;
-  bool make_room(std::uint64_t octets);
+  bool make_room(std::uint64_t octets, std::uint64_t most);
+  void absorb_header(std::string_view octets);
+  void complete_header(std::size_t length, bool is_whole);
+  void end_header();
   net::task<void> write_out();
   void look_at_header();
   bool scan(std::string_view text, bool is_beginning);
@@ -66,6 +77,9 @@ class incoming_content {
   queue::memory_budget& budget_;
   queue_id id_;
   std::string held_;
+  header_editor complete_;        ///< while the header has not been completed
+  std::size_t header_begin_ = 0;  ///< of the client's header, in held_
+  message::header_end_finder header_end_;
   std::string header_text_;  ///< what was written, while the end of the header is not in sight
   bool header_known_ = false;
   message::header_summary header_;

@@ -26,12 +26,18 @@ smtp::server_options protocol_options(const session_context& context,
   o.limits.text_line = static_cast<std::size_t>(limits.text_line.bytes);
   o.limits.errors = static_cast<unsigned>(limits.errors);
   o.limits.junk_commands = static_cast<unsigned>(limits.junk_commands);
+  o.extensions = profile.extensions;
+  if (o.extensions.has(smtp::extension::future_release)) {
+    const auto longest =
+        std::chrono::floor<std::chrono::seconds>(context.settings.submission.longest_hold);
+    o.limits.hold_seconds = static_cast<std::uint32_t>(longest.count());
+    o.limits.hold_until = context.world.clock.wall() + longest;
+  }
   // What bare line ends could smuggle concerns strangers; our own printers and scripts are helped.
   const bool helped = profile.newlines == config::newline_choice::automatic
                           ? client.is_trusted
                           : profile.newlines == config::newline_choice::normalize;
   o.newlines = helped ? smtp::newline_mode::normalize : smtp::newline_mode::reject;
-  o.extensions = profile.extensions;
   const auto& policy = context.settings.policy;
   const auto is_in = [&](const std::vector<ip_network>& networks) {
     return std::ranges::any_of(networks,
@@ -96,7 +102,7 @@ net::task<void> session::serve(std::optional<reply_id> refusal) {
 
 net::task<session::goes_on> session::handle(smtp::server_event e) {
   switch (e.kind) {
-    case server_event_kind::hello: co_await on_hello(); break;
+    case server_event_kind::hello: facts_.hello = protocol_.hello(); break;
     case server_event_kind::mail: co_await on_mail(*e.address, *e.mail); break;
     case server_event_kind::rcpt: co_await on_rcpt(*e.address, *e.rcpt); break;
     case server_event_kind::data: on_data(); break;

@@ -98,11 +98,11 @@ class session {
   void on_auth_cancelled();
 
   // Commands.
-  net::task<void> on_hello();
   net::task<void> on_mail(const smtp::path& sender, const smtp::mail_parameters& given);
   net::task<void> on_rcpt(const smtp::path& recipient, const smtp::rcpt_parameters& given);
   std::optional<smtp::reply_id> storage_refusal(std::uint64_t size) const;
   std::optional<smtp::reply_id> sender_refusal(const smtp::path& sender, std::uint64_t size) const;
+  bool is_too_late(const smtp::mail_parameters& given) const;
   /// May send anywhere: by its address, its certificate or its login.
   bool is_permitted() const noexcept { return facts_.is_exempt(); }
   std::optional<smtp::reply_id> take_parameters(const smtp::mail_parameters& given);
@@ -141,7 +141,6 @@ class session {
   auth::account account_;
   unsigned auth_failures_ = 0;
   unsigned errors_seen_ = 0;
-  verdict hello_verdict_;
   std::string origin_;  // of XFORWARD
   transaction transaction_;
   std::string buffer_;

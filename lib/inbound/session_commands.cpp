@@ -15,13 +15,6 @@ constexpr std::int8_t most_urgent_of_strangers = 0;
 
 }  // namespace
 
-net::task<void> session::on_hello() {
-  facts_.hello = protocol_.hello();
-  hello_verdict_ = verdict{};
-  if (!context_.keeper.asks_at_hello(facts_)) co_return;
-  hello_verdict_ = co_await context_.keeper.at_hello(facts_);
-}
-
 std::optional<reply_id> session::storage_refusal(std::uint64_t size) const {
   switch (context_.gate.has_room(size)) {
     case spool::health::good: return {};
@@ -46,6 +39,11 @@ std::optional<reply_id> session::sender_refusal(const smtp::path& sender,
   return {};
 }
 
+/// What was lawful to say, and cannot be done (RFC 4865 5).
+bool session::is_too_late(const smtp::mail_parameters& given) const {
+  return given.hold_until && *given.hold_until <= context_.world.clock.wall();
+}
+
 net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_parameters& given) {
   transaction_ = transaction{};
   transaction_.envelope.reverse_path = sender;
@@ -54,9 +52,8 @@ net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_para
     const auto shown = sender.text();
     co_return reject("MAIL", *refusal, shown, nullptr);
   }
-  if (hello_verdict_.is_refusal()) {
-    const auto asked = hello_verdict_;
-    co_return reject("MAIL", *asked.refusal, asked.argument, nullptr, asked.rule);
+  if (is_too_late(given)) {
+    co_return reject("MAIL", reply_id::bad_parameter_value, {}, nullptr);
   }
   // Behind the question the event's views are gone.
   const auto lowered = take_parameters(given);
@@ -105,6 +102,12 @@ net::task<void> session::on_rcpt(const smtp::path& recipient, const smtp::rcpt_p
   if (!context_.access.may_relay(is_permitted(), recipient)) {
     const auto shown = recipient.text();
     co_return reject("RCPT", reply_id::relay_denied, shown, &recipient);
+  }
+  // The relay itself sees no route in it, but a next hop might: strangers do not travel that way
+  // through us (threats: open relay).
+  if (!is_permitted() && policy::looks_routed(recipient)) {
+    const auto shown = recipient.text();
+    co_return reject("RCPT", reply_id::routed_address, shown, &recipient);
   }
   if (context_.keeper.asks_at_rcpt(facts_)) {
     // Behind the question the event's views are gone.

@@ -2,6 +2,7 @@
 // and the promise at its end. RFC 5321 4.1.1.4, 4.4; RFC 6409 8 for submissions.
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "inbound/session.hpp"
 #include "message/submission.hpp"
 #include "message/trace.hpp"
@@ -131,6 +132,9 @@ net::task<void> session::append(transaction t) {
   made->id = t.id;
   made->arrival = t.arrival;
   made->envelope = std::move(t.envelope);
+  // Declared is not needed: what is all ASCII may go where SMTPUTF8 is unknown.
+  made->envelope.smtputf8 = made->envelope.smtputf8 &&
+                            (t.content->header().has_utf8 || made->envelope.has_utf8_address());
   made->large = t.content->large();
   if (!made->large) made->content = t.content->take_octets();
   std::shared_ptr<const spool::message> durable = made;

@@ -4,6 +4,7 @@
 // octet. Pure.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -27,12 +28,15 @@ struct submission_facts {
   bool smtputf8 = false;
 };
 
+/// The result is at most so many octets longer than the header was: where qualified addresses would
+/// make it longer, all stay as they are.
+inline constexpr std::size_t most_growth = 16 * 1024;
+
 /// `header`: the header section with its CRLF line ends, without the empty line; the result takes
-/// its place. A header that cannot be understood is returned as it was.
+/// its place. A header that cannot be understood is returned as it was; an mbox separator ("From
+/// joe Sat Nov 21...") in front of it is dropped. Of a message that was resent (RFC 5322 3.6.6)
+/// only the topmost block of Resent fields is completed, if it has a Resent-From.
 std::string complete_header(std::string_view header, const submission_rules& rules,
                             const submission_facts& facts);
-
-/// "Thu, 06 Aug 2026 10:11:12 +0000"
-std::string date_text(wall_time at);
 
 }  // namespace relais::message

@@ -33,6 +33,23 @@ std::string address_literal(std::string_view address) {
   return fmt::format("[{}{}]", v6 ? "IPv6:" : "", host_word(address));
 }
 
+/// Text within a comment of ours: letters, digits and harmless signs; parentheses only in pairs.
+std::string comment_text(std::string_view text) {
+  static constexpr std::string_view harmless = " ._-/+=@:()";
+  std::string kept(text.substr(0, longest_name));
+  int depth = 0;
+  bool in_pairs = true;
+  for (auto& c : kept) {
+    if (!is_alnum(c) && harmless.find(c) == std::string_view::npos) c = '?';
+    if (c == '(') ++depth;
+    if (c == ')') in_pairs = in_pairs && --depth >= 0;
+  }
+  if (!in_pairs || depth != 0) {
+    std::erase_if(kept, [](char c) { return c == '(' || c == ')'; });
+  }
+  return kept;
+}
+
 /// An address of the envelope: a path has no controls by its making; anything else is not shown.
 bool is_showable(std::string_view recipient) {
   if (recipient.empty() || recipient.size() > 320 || !is_valid_utf8(recipient)) return false;
@@ -79,12 +96,24 @@ std::string rfc5322_date(wall_time time) {
                      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
+std::string_view protocol_word(bool ehlo, bool tls, bool auth, bool utf8) noexcept {
+  static constexpr std::array<std::string_view, 8> words{
+      "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA", "UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"};
+  if (!ehlo) return "SMTP";
+  return words[(utf8 ? 4u : 0u) + (tls ? 2u : 0u) + (auth ? 1u : 0u)];
+}
+
 std::string received_header(const trace& t) {
   const bool is_local = t.client_address.empty();
-  folder field("Received: from " +
-               (is_local && t.hello.empty() ? "localhost" : host_word(t.hello)));
-  if (!is_local) {
+  // The clause is mandatory: of a client that is not shown it names the place where users are.
+  const bool names_nobody = t.hide_client || (is_local && t.hello.empty());
+  folder field("Received: from " + (names_nobody ? "localhost" : host_word(t.hello)));
+  if (!is_local && !t.hide_client) {
     field.add(fmt::format("({} {})", host_word(t.client_name), address_literal(t.client_address)));
+  }
+  if (!t.tls.empty()) field.add_line(fmt::format("(using {})", comment_text(t.tls)));
+  if (!t.user.empty()) {
+    field.add_line(fmt::format("(Authenticated sender: {})", comment_text(t.user)));
   }
   field.add_line(fmt::format("by {} (relais)", host_word(t.by)));
   field.add(fmt::format("with {}", host_word(t.protocol)));

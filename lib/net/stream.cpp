@@ -6,8 +6,10 @@
 
 namespace relais::net {
 namespace {
-// One TLS record and its overhead.
-constexpr std::size_t record_size = 17 * 1024;
+// A pending read needs its buffer all the time that it waits: a line's worth for peers that send
+// lines, a TLS record and its overhead for those that send content.
+constexpr std::size_t idle_read = 1024;
+constexpr std::size_t busy_read = 17 * 1024;
 }  // namespace
 
 stream::stream(std::unique_ptr<transport> connection, const runtime& world)
@@ -29,7 +31,7 @@ void stream::expires_after(duration limit) {
 
 void stream::interrupt() noexcept {
   interrupted_ = true;
-  if (reading_) transport_->cancel();
+  if (reading_ && !handshaking_) transport_->cancel();
 }
 
 error_code stream::translated(const error_code& ec) noexcept {
@@ -37,42 +39,62 @@ error_code stream::translated(const error_code& ec) noexcept {
   return ec;
 }
 
+void stream::unread(std::string_view octets) {
+  unread_.insert(0, octets);
+}
+
 task<result<std::size_t>> stream::read_some(asio::mutable_buffer buffer) {
-  for (;;) {
-    if (tls_) {
-      std::size_t n = 0;
-      switch (tls_->read(static_cast<char*>(buffer.data()), buffer.size(), n)) {
-        case tls_engine::step::done: co_return n;
-        case tls_engine::step::failed: tls_failure_ = tls_->failure(); co_return tls_->error();
-        case tls_engine::step::want_input: break;
-      }
-      // Key updates and alerts that reading has caused.
-      if (const auto ec = co_await flush_tls()) co_return ec;
+  while (tls_) {
+    std::size_t n = 0;
+    switch (tls_->read(static_cast<char*>(buffer.data()), buffer.size(), n)) {
+      case tls_engine::step::done: co_return n;
+      case tls_engine::step::failed: tls_failure_ = tls_->failure(); co_return tls_->error();
+      case tls_engine::step::want_input: break;
     }
-    if (interrupted_) {
-      interrupted_ = false;
-      co_return errc::cancelled;
-    }
-    if (expired_) co_return errc::timeout;
-    if (tls_) ciphertext_.resize(record_size);
-    const auto target = tls_ ? asio::buffer(ciphertext_) : buffer;
-    reading_ = true;
-    auto got = co_await transport_->read_some(target);
-    reading_ = false;
-    if (!got) {
-      if (got.error() == errc::cancelled && !expired_) interrupted_ = false;
-      co_return translated(got.error());
-    }
-    if (!tls_) co_return *got;
-    tls_->feed(std::string_view(ciphertext_).substr(0, *got));
+    // Key updates and alerts that reading has caused.
+    if (const auto ec = co_await flush_tls()) co_return ec;
+    if (const auto ec = co_await feed_tls()) co_return ec;
   }
+  co_return co_await read_clear(buffer);
+}
+
+task<result<std::size_t>> stream::read_clear(asio::mutable_buffer buffer) {
+  if (interrupted_ && !handshaking_) {
+    interrupted_ = false;
+    co_return errc::cancelled;
+  }
+  if (expired_) co_return errc::timeout;
+  if (!unread_.empty()) {
+    const auto n = unread_.copy(static_cast<char*>(buffer.data()), buffer.size());
+    unread_.erase(0, n);
+    if (unread_.empty()) std::string().swap(unread_);
+    co_return n;
+  }
+  reading_ = true;
+  auto got = co_await transport_->read_some(buffer);
+  reading_ = false;
+  if (got) co_return *got;
+  if (got.error() == errc::cancelled && !expired_) interrupted_ = false;
+  co_return translated(got.error());
+}
+
+task<error_code> stream::feed_tls() {
+  const auto wanted = busy_ ? busy_read : idle_read;
+  if (ciphertext_.size() != wanted) ciphertext_ = std::string(wanted, '\0');
+  const auto target = asio::buffer(ciphertext_);
+  const auto got = co_await read_clear(target);
+  if (!got) co_return got.error();
+  tls_->feed(std::string_view(ciphertext_).substr(0, *got));
+  busy_ = *got == wanted || (busy_ && *got > idle_read);
+  co_return error_code{};
 }
 
 task<error_code> stream::flush_tls() {
-  ciphertext_.clear();
-  tls_->take_output(ciphertext_);
-  if (ciphertext_.empty()) co_return error_code{};
-  const auto ec = co_await transport_->write(asio::buffer(ciphertext_));
+  std::string octets;
+  tls_->take_output(octets);
+  if (octets.empty()) co_return error_code{};
+  const auto all = asio::buffer(octets);
+  const auto ec = co_await transport_->write(all);
   co_return translated(ec);
 }
 
@@ -91,6 +113,13 @@ task<error_code> stream::write(std::string_view octets) {
 
 task<error_code> stream::start_tls(tls_parameters parameters) {
   tls_.emplace(parameters);
+  handshaking_ = true;
+  const auto ec = co_await handshake();
+  handshaking_ = false;
+  co_return ec;
+}
+
+task<error_code> stream::handshake() {
   for (;;) {
     const auto step = tls_->handshake();
     // Also after a failure: the alert tells the peer why.
@@ -101,12 +130,7 @@ task<error_code> stream::start_tls(tls_parameters parameters) {
     }
     if (write_error) co_return write_error;
     if (step == tls_engine::step::done) co_return error_code{};
-    if (expired_) co_return errc::timeout;
-    ciphertext_.resize(record_size);
-    const auto target = asio::buffer(ciphertext_);
-    auto got = co_await transport_->read_some(target);
-    if (!got) co_return translated(got.error());
-    tls_->feed(std::string_view(ciphertext_).substr(0, *got));
+    if (const auto ec = co_await feed_tls()) co_return ec;
   }
 }
 

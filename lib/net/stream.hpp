@@ -23,15 +23,16 @@ class stream {
   /// From now on, whatever takes longer ends with errc::timeout; the connection stays open, so that
   /// the last words (421) can still be said.
   void expires_after(duration limit);
-  /// The pending read, or the next one, ends with errc::cancelled, once. Writes are not touched.
+  /// The pending read, or the next one, ends with errc::cancelled, once. Writes and handshakes are
+  /// not touched.
   void interrupt() noexcept;
 
   task<result<std::size_t>> read_some(asio::mutable_buffer buffer);
   task<error_code> write(std::string_view octets);
   /// Handshake in place. The caller has made sure that nothing lies unread in clear.
   task<error_code> start_tls(tls_parameters parameters);
-  /// The next octets of the connection without taking them: for the PROXY header, before anything
-  /// else is read. Not under TLS.
+  /// Gives octets back that were read too many, behind a PROXY header: the next read, or the
+  /// handshake, gets them first. Not under TLS.
   void unread(std::string_view octets);
   bool is_tls() const noexcept { return tls_.has_value(); }
   /// "" in clear.
@@ -45,16 +46,22 @@ class stream {
  private:
   error_code translated(const error_code& ec) noexcept;
   task<error_code> flush_tls();
+  task<error_code> feed_tls();
+  task<error_code> handshake();
+  task<result<std::size_t>> read_clear(asio::mutable_buffer buffer);
 
   const runtime& world_;
   std::unique_ptr<transport> transport_;
   std::unique_ptr<alarm> deadline_;
   std::optional<tls_engine> tls_;
-  std::string ciphertext_;  // reused for both directions
+  std::string ciphertext_;  // of the pending read; small while the peer sends little
+  std::string unread_;
   std::string tls_failure_;
   bool expired_ = false;
   bool interrupted_ = false;
   bool reading_ = false;
+  bool handshaking_ = false;
+  bool busy_ = false;  // under TLS: the last read brought more than lines
 };
 
 }  // namespace relais::net

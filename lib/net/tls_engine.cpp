@@ -13,16 +13,11 @@ namespace relais::net {
 
 tls_engine::tls_engine(const tls_parameters& parameters) : ssl_(SSL_new(parameters.context)) {
   if (!ssl_) throw std::bad_alloc();
-  in_ = BIO_new(BIO_s_mem());
-  out_ = BIO_new(BIO_s_mem());
-  if (in_ == nullptr || out_ == nullptr) {
-    BIO_free(in_);
-    BIO_free(out_);
-    throw std::bad_alloc();
-  }
-  // An empty input means "wait", not "end".
-  BIO_set_mem_eof_return(in_, -1);
-  SSL_set_bio(ssl_.get(), in_, out_);
+  BIO* bio = make_tls_bio(octets_);
+  if (bio == nullptr) throw std::bad_alloc();
+  SSL_set_bio(ssl_.get(), bio, bio);
+  SSL_set_mode(ssl_.get(), SSL_MODE_RELEASE_BUFFERS);
+  SSL_set_options(ssl_.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   if (parameters.role == tls_role::server) {
     SSL_set_accept_state(ssl_.get());
     return;
@@ -31,6 +26,7 @@ tls_engine::tls_engine(const tls_parameters& parameters) : ssl_(SSL_new(paramete
   const auto& name = parameters.peer_name;
   const auto address = ip_address::parse(name);
   if (!name.empty() && !address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
+  if (parameters.session != nullptr) SSL_set_session(ssl_.get(), parameters.session);
   if (!parameters.verify) {
     SSL_set_verify(ssl_.get(), SSL_VERIFY_NONE, nullptr);
     return;
@@ -51,7 +47,10 @@ tls_engine::step tls_engine::fail(int result) {
     return step::failed;
   }
   error_ = errc::tls_failed;
-  if (const long verify = SSL_get_verify_result(ssl_.get()); verify != X509_V_OK) {
+  // A server asks for certificates and goes on without: a fault in one ends nothing.
+  const bool verifies =
+      SSL_is_server(ssl_.get()) == 0 && SSL_get_verify_mode(ssl_.get()) != SSL_VERIFY_NONE;
+  if (const long verify = SSL_get_verify_result(ssl_.get()); verifies && verify != X509_V_OK) {
     failure_ = std::string("certificate: ") + X509_verify_cert_error_string(verify);
   } else if (const auto code = ERR_peek_last_error(); code != 0) {
     const char* words = ERR_reason_error_string(code);
@@ -70,18 +69,19 @@ tls_engine::step tls_engine::handshake() {
 }
 
 void tls_engine::feed(std::string_view octets) {
-  // Memory BIOs take everything; the caller feeds bounded reads.
-  BIO_write(in_, octets.data(), static_cast<int>(octets.size()));
+  auto& in = octets_.in;
+  in.erase(0, octets_.consumed);
+  octets_.consumed = 0;
+  in += octets;
 }
 
 void tls_engine::take_output(std::string& octets) {
-  for (;;) {
-    char* data = nullptr;
-    const long pending = BIO_get_mem_data(out_, &data);
-    if (pending <= 0) return;
-    octets.append(data, static_cast<std::size_t>(pending));
-    BIO_reset(out_);
+  if (octets.empty()) {
+    octets.swap(octets_.out);
+  } else {
+    octets += octets_.out;
   }
+  std::string().swap(octets_.out);
 }
 
 tls_engine::step tls_engine::read(char* buffer, std::size_t size, std::size_t& n) {
@@ -103,15 +103,6 @@ void tls_engine::shutdown() {
   ERR_clear_error();
   SSL_shutdown(ssl_.get());
   ERR_clear_error();
-}
-
-std::string tls_engine::description() const {
-  const auto* cipher = SSL_get_current_cipher(ssl_.get());
-  if (cipher == nullptr || !SSL_is_init_finished(ssl_.get())) return {};
-  int algorithm_bits = 0;
-  const int bits = SSL_CIPHER_get_bits(cipher, &algorithm_bits);
-  return std::string(SSL_get_version(ssl_.get())) + " with cipher " + SSL_CIPHER_get_name(cipher) +
-         " (" + std::to_string(bits) + '/' + std::to_string(algorithm_bits) + " bits)";
 }
 
 }  // namespace relais::net

@@ -1,7 +1,8 @@
-// TLS as a sans-I/O engine: OpenSSL between two memory BIOs. Octets of the network in and out,
-// plain octets in and out; no socket, no time. net::stream drives it over any transport, also a
-// simulated one. The end of TLS is the end of the connection: after a close_notify nothing is ever
-// read again (CVE-2026-45185 class). RFC 8446, RFC 3207.
+// TLS as a sans-I/O engine: OpenSSL between two strings. Octets of the network in and out, plain
+// octets in and out; no socket, no time. net::stream drives it over any transport, also a simulated
+// one. The end of TLS is the end of the connection: after a close_notify nothing is ever read again
+// (CVE-2026-45185 class). Renegotiation and compression are off, whatever the context says. An idle
+// engine holds no buffers. RFC 8446, RFC 3207. What it tells of the peer is in tls_identity.cpp.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "net/tls_octets.hpp"
 
 namespace relais::net {
 
@@ -21,11 +23,14 @@ struct tls_parameters {
   tls_role role = tls_role::client;
   std::string peer_name;  ///< client: SNI, and the name that a certificate must carry
   bool verify = false;    ///< client: refuse a certificate that does not verify for peer_name
+  SSL_SESSION* session = nullptr;  ///< client: to go on with, if the server still knows it
 };
 
 class tls_engine {
  public:
   explicit tls_engine(const tls_parameters& parameters);
+  tls_engine(const tls_engine&) = delete;
+  tls_engine& operator=(const tls_engine&) = delete;
 
   enum class step : std::uint8_t { done, want_input, failed };
   /// Goes on with the handshake; after want_input: send pending_output(), then feed().
@@ -46,16 +51,18 @@ class tls_engine {
   std::string description() const;
   /// "TLSv1.3"; "" before the handshake.
   std::string version() const;
-  /// What SNI asked for (server) or sent (client); "".
+  /// What SNI asked for (server) or sent (client); "". From the wire: escape it for logs.
   std::string server_name() const;
   /// Of the peer's certificate: SHA-256, 64 lower hex digits; "" = it sent none.
   std::string peer_fingerprint() const;
   /// The name that a verified client certificate stands for: its first e-mail address, else its
-  /// common name; "" if none was sent or it does not verify.
+  /// common name; "" if none was sent, it does not verify, or the name has control characters.
   std::string peer_identity() const;
   // Channel bindings for SCRAM-PLUS; "" where there is none.
-  std::string tls_exporter() const;   ///< RFC 9266
-  std::string tls_end_point() const;  ///< RFC 5929 4, of our own certificate (server)
+  std::string tls_exporter() const;  ///< RFC 9266
+  /// RFC 5929 4, of our own certificate (server); "" when resumed: the client means the
+  /// certificate of its first session, and which one that was is not known any more.
+  std::string tls_end_point() const;
   bool is_resumed() const noexcept;
   /// In words, for the log: OpenSSL's reason or the certificate's fault.
   const std::string& failure() const noexcept { return failure_; }
@@ -65,9 +72,8 @@ class tls_engine {
   struct free_ssl {
     void operator()(SSL* s) const noexcept { SSL_free(s); }
   };
+  tls_octets octets_;  // the BIO of ssl_ points to it
   std::unique_ptr<SSL, free_ssl> ssl_;
-  BIO* in_ = nullptr;   // owned by ssl_
-  BIO* out_ = nullptr;  // owned by ssl_
   error_code error_;
   std::string failure_;
 };

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace relais::smtp {
 
 void command_buffer::append(std::string_view octets) {
@@ -42,6 +44,10 @@ void command_buffer::skip() {
   consume(text.size());
 }
 
+std::size_t command_buffer::limit_of(std::string_view line) const noexcept {
+  return istarts_with(line, "AUTH ") ? std::max(line_limit_, auth_limit_) : line_limit_;
+}
+
 command_buffer::found command_buffer::next_line(std::string_view& line) {
   if (skipping_) skip();
   if (skipping_) return found::nothing;
@@ -49,7 +55,8 @@ command_buffer::found command_buffer::next_line(std::string_view& line) {
   if (text.starts_with("\x16\x03")) return found::tls_hello;
   const auto lf = text.find('\n', searched_);
   const auto length = std::min(lf, text.size());
-  if (length >= line_limit_) {  // too long even if its LF is the next octet
+  if (length >= line_limit_ &&
+      length >= limit_of(text)) {  // too long even if its LF is the next octet
     searched_ = 0;
     skipping_ = true;
     last_skipped_ = '\0';

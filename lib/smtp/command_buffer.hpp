@@ -29,6 +29,13 @@ class command_buffer {
   found next_line(std::string_view& line);
 
   void append(std::string_view octets);
+  void set_newlines(newline_mode newlines) noexcept { newlines_ = newlines; }
+  /// Octets with line end; `auth`: of a line that begins with AUTH, which carries a token (RFC
+  /// 4954 4).
+  void set_line_limits(std::size_t usual, std::size_t auth) noexcept {
+    line_limit_ = usual;
+    auth_limit_ = auth;
+  }
   /// What is not consumed; for content.
   std::string_view rest() const noexcept { return std::string_view(octets_).substr(begin_); }
   void consume(std::size_t octets) noexcept { begin_ += octets; }
@@ -40,11 +47,13 @@ class command_buffer {
 
  private:
   void skip();
+  std::size_t limit_of(std::string_view line) const noexcept;
 
   std::string octets_;
   std::size_t begin_ = 0;
   std::size_t searched_ = 0;  // octets of rest() that hold no LF
   std::size_t line_limit_;
+  std::size_t auth_limit_ = 0;
   newline_mode newlines_;
   bool skipping_ = false;
   char last_skipped_ = '\0';

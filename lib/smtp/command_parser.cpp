@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/text.hpp"
 
@@ -19,18 +20,16 @@ struct word {
 constexpr std::array words{
     word{"RCPT", verb::rcpt},          word{"MAIL", verb::mail},
     word{"DATA", verb::data},          word{"EHLO", verb::ehlo},
-    word{"QUIT", verb::quit},          word{"HELO", verb::helo},
-    word{"RSET", verb::rset},          word{"NOOP", verb::noop},
-    word{"VRFY", verb::vrfy},          word{"HELP", verb::help},
-    word{"EXPN", verb::expn},          word{"STARTTLS", verb::unimplemented},
-    word{"AUTH", verb::unimplemented}, word{"BDAT", verb::unimplemented},
+    word{"QUIT", verb::quit},          word{"BDAT", verb::bdat},
+    word{"RSET", verb::rset},          word{"STARTTLS", verb::starttls},
+    word{"AUTH", verb::auth},          word{"HELO", verb::helo},
+    word{"NOOP", verb::noop},          word{"VRFY", verb::vrfy},
+    word{"HELP", verb::help},          word{"EXPN", verb::expn},
+    word{"XCLIENT", verb::xclient},    word{"XFORWARD", verb::xforward},
     word{"TURN", verb::unimplemented}, word{"SEND", verb::unimplemented},
     word{"SOML", verb::unimplemented}, word{"SAML", verb::unimplemented},
     word{"ETRN", verb::unimplemented},
 };
-
-constexpr std::array<std::string_view, 6> http_methods{"GET",     "POST", "CONNECT",
-                                                       "OPTIONS", "PUT",  "HEAD"};
 
 constexpr bool is_blank(char c) noexcept {
   return c == ' ' || c == '\t';
@@ -50,6 +49,10 @@ command parse_command(std::string_view line) noexcept {
   return {found->what, found->name, trimmed(line.substr(name.size()))};
 }
 
+bool is_command_word(std::string_view text) noexcept {
+  return std::ranges::any_of(words, [&](const word& w) { return iequals(w.name, text); });
+}
+
 bool has_invalid_octets(std::string_view line, bool high_allowed) noexcept {
   return std::ranges::any_of(line, [&](char c) {
     const bool high = static_cast<unsigned char>(c) > 0x7f;
@@ -58,21 +61,39 @@ bool has_invalid_octets(std::string_view line, bool high_allowed) noexcept {
 }
 
 bool is_http_request(std::string_view line) noexcept {
-  const auto method = first_word(line);
-  return std::ranges::find(http_methods, method) != http_methods.end() &&
-         line.find(" HTTP/", method.size()) != std::string_view::npos;
+  constexpr std::string_view version = " HTTP/";
+  if (parse_command(line).what != verb::unknown) return false;
+  const auto at = line.rfind(version);
+  if (at == std::string_view::npos) return false;
+  const auto number = trimmed(line.substr(at + version.size()));
+  return !number.empty() &&
+         std::ranges::all_of(number, [](char c) { return is_digit(c) || c == '.'; });
 }
 
-path_argument parse_path_argument(std::string_view argument, path_kind kind, parsed_path& into) {
+path_argument parse_path_argument(std::string_view argument, path_kind kind, bare_names names,
+                                  parsed_path& into) {
   const bool reverse = kind == path_kind::reverse;
   const std::string_view keyword = reverse ? "FROM:" : "TO:";
   if (!istarts_with(argument, keyword)) return {reply_id::syntax_argument, {}};
   const auto text = trimmed(argument.substr(keyword.size()));
   const auto bad_path = reverse ? reply_id::sender_syntax : reply_id::recipient_syntax;
-  if (parse_path(text, kind, into)) return {bad_path, {}};
+  const bool is_path = !parse_path(text, kind, into);
+  if (!is_path && parse_bare_name(text, into)) return {bad_path, {}};
   const auto behind = text.substr(into.length);
   if (!behind.empty() && !is_blank(behind.front())) return {bad_path, {}};
+  if (!is_path && names == bare_names::refused) {
+    return {reverse ? reply_id::sender_name_not_allowed : reply_id::recipient_name_not_allowed, {}};
+  }
   return {{}, trimmed(behind)};
+}
+
+std::optional<chunk_argument> parse_chunk_argument(std::string_view argument) noexcept {
+  const auto digits = first_word(argument);
+  const auto rest = trimmed(argument.substr(digits.size()));
+  const auto size = parse_number(digits);
+  if (!size || *size > std::numeric_limits<std::int64_t>::max()) return {};
+  if (!rest.empty() && !iequals(rest, "LAST")) return {};
+  return chunk_argument{*size, !rest.empty()};
 }
 
 }  // namespace relais::smtp

@@ -24,9 +24,16 @@ enum class verb : std::uint8_t {
   help,
   vrfy,
   expn,
-  unimplemented,  ///< a command of an extension that is not offered: STARTTLS, AUTH, BDAT, TURN...
+  bdat,
+  starttls,
+  auth,
+  xclient,
+  xforward,
+  unimplemented,  ///< TURN, SEND, SOML, SAML, ETRN
   unknown,
-  end_of_data,  ///< no command: the end of the content takes its place in the order of a session
+  // No commands, but they take their place in the order of a session.
+  end_of_data,  ///< the end of the content
+  end_of_auth,  ///< the end of a SASL exchange
   count_
 };
 
@@ -37,13 +44,16 @@ struct command {
 };
 
 command parse_command(std::string_view line) noexcept;
+/// A command that is known, whether served or not.
+bool is_command_word(std::string_view word) noexcept;
 
 /// Printable ASCII and tabs only. Addresses may also hold octets above 127, until the path is
 /// parsed.
 bool has_invalid_octets(std::string_view line, bool high_allowed) noexcept;
 
 /// "GET / HTTP/1.1": a browser or a server that was talked into speaking to us (threats:
-/// cross-protocol requests). A lone GET is just an unknown command.
+/// cross-protocol requests). Any method, as long as it is none of our commands; a lone GET is just
+/// an unknown command.
 bool is_http_request(std::string_view line) noexcept;
 
 struct path_argument {
@@ -51,8 +61,20 @@ struct path_argument {
   std::string_view parameters;  ///< what stands behind the path, trimmed
 };
 
+/// What of a bare local-part: ("FROM:<root>").
+enum class bare_names : std::uint8_t { refused, allowed };
+
 /// "FROM:<path> parameters" or "TO:<path> parameters". Blanks around the path are tolerated, and so
 /// is a path without brackets.
-path_argument parse_path_argument(std::string_view argument, path_kind kind, parsed_path& into);
+/// `names` refused: a bare local-part is an error of its own, and `into` holds it all the same.
+path_argument parse_path_argument(std::string_view argument, path_kind kind, bare_names names,
+                                  parsed_path& into);
+
+struct chunk_argument {
+  std::uint64_t size = 0;
+  bool is_last = false;
+};
+/// "SIZE [LAST]" of BDAT (RFC 3030 2), at most 63 bits.
+std::optional<chunk_argument> parse_chunk_argument(std::string_view argument) noexcept;
 
 }  // namespace relais::smtp

@@ -59,7 +59,7 @@ const char* content_decoder::take_text(const char* from, scanner& next, std::str
   const char* run = from;  // what is not copied yet
   const auto copy_until = [&](const char* to) { output.append(run, to); };
   while (from < end) {
-    if (at_ != at::text && *from == '.') {
+    if (dots_ && at_ != at::text && *from == '.') {
       copy_until(from);
       at_ = at_ == at::line_start_crlf ? at::dot_crlf : at::dot_lf;
       return from + 1;
@@ -159,6 +159,18 @@ content_decoder::progress content_decoder::decode(std::string_view input, std::s
   }
   if (find(begin, from, '\0') != from) nul_ = true;
   return {static_cast<std::size_t>(from - begin), ended};
+}
+
+void content_decoder::finish(std::string& output) {
+  if (at_ == at::cr) {
+    output += ' ';
+    count(1);
+    bare_cr_ = true;
+    at_ = at::text;
+  }
+  if (at_ != at::text) return;
+  output += "\r\n";
+  end_line(at::line_start_crlf);
 }
 
 void dot_stuffer::append(std::string_view content, std::string& output) {

@@ -10,10 +10,15 @@
 
 namespace relais::smtp {
 
-/// Takes the octets behind 354; the first line counts as following a CRLF.
+/// Where content ends: `dots`, behind DATA, at CRLF.CRLF and with stuffed dots; `counted`, in the
+/// chunks of BDAT (RFC 3030), where the caller says, and no dot means anything.
+enum class framing : std::uint8_t { dots, counted };
+
+/// Takes the octets behind 354, or those of all chunks; the first line counts as following a CRLF.
 class content_decoder {
  public:
-  explicit content_decoder(std::size_t line_limit) : line_limit_(line_limit) {}
+  explicit content_decoder(std::size_t line_limit, framing how = framing::dots)
+      : line_limit_(line_limit), dots_(how == framing::dots) {}
 
   struct progress {
     std::size_t consumed =
@@ -24,6 +29,9 @@ class content_decoder {
   /// line of one dot that is not between two true CRLFs stays data. Always reads to the true end,
   /// whatever faults it meets, so that the session stays in step.
   progress decode(std::string_view input, std::string& output);
+  /// framing::counted: the last octet was seen. Settles a CR at the end, and ends the last line if
+  /// it lacks its CRLF, which is no fault.
+  void finish(std::string& output);
 
   bool saw_bare_lf() const noexcept { return bare_lf_; }
   bool saw_bare_cr() const noexcept { return bare_cr_; }
@@ -52,6 +60,7 @@ class content_decoder {
   at at_ = at::line_start_crlf;
   bool bare_lf_ = false, bare_cr_ = false, nul_ = false, long_line_ = false;
   std::size_t line_limit_;
+  bool dots_;
   std::size_t line_ = 0;  // octets of the current line so far, without a stuffed dot
 };
 

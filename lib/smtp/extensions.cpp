@@ -1,119 +1,225 @@
-// Reading of MAIL and RCPT parameters: esmtp-keyword ["=" esmtp-value] (RFC 5321 4.1.2).
+// The table of extensions: how EHLO announces each, when it can be used, what it adds to MAIL and
+// RCPT. How a value is read: parameter_values.cpp.
 #include "smtp/extensions.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <utility>
+#include <array>
+#include <bitset>
 
 #include "base/text.hpp"
+#include "smtp/parameter_values.hpp"
 
 namespace relais::smtp {
-
 namespace {
 
-// Known to us, not announced: the refusal can say so. AUTH (RFC 4954), DSN (3461), SMTPUTF8 (6531),
-// DELIVERBY (2852), FUTURERELEASE (4865), MT-PRIORITY (6710), REQUIRETLS (8689), RRVS (7293).
-constexpr std::array<std::string_view, 12> not_offered{
-    "AUTH", "RET",     "ENVID",     "NOTIFY",      "ORCPT",      "SMTPUTF8",
-    "BY",   "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY", "REQUIRETLS", "RRVS"};
+using enum extension;
 
-constexpr std::size_t size_digits = 20;  // RFC 1870 4
-
-struct parameter {
+struct parameter_row {
   std::string_view keyword;
-  std::optional<std::string_view> value;
-
-  bool is(std::string_view name) const noexcept { return iequals(keyword, name); }
+  refusal (*of_mail)(const parameter&, const parameter_circumstances&, mail_parameters&) = nullptr;
+  refusal (*of_rcpt)(const parameter&, const parameter_circumstances&, rcpt_parameters&) = nullptr;
 };
 
-bool is_keyword(std::string_view text) noexcept {
-  return !text.empty() && is_alnum(text.front()) &&
-         std::ranges::all_of(text, [](char c) { return is_alnum(c) || c == '-'; });
+constexpr std::size_t most_parameters = 4;
+
+struct extension_row {
+  extension id;
+  std::string_view keyword;
+  std::string_view rfc;
+  /// Null: always.
+  bool (*is_usable)(const session_facts&) = nullptr;
+  /// Appends what stands behind the keyword. Null: nothing does.
+  void (*announce)(std::string&, const session_facts&) = nullptr;
+  /// Octets that its parameters add to the longer of MAIL and RCPT (RFC 5321 4.5.3.1.4).
+  std::size_t line_octets = 0;
+  std::array<parameter_row, most_parameters> parameters{};
+};
+
+void announce_size(std::string& line, const session_facts& facts) {
+  if (facts.message_size != 0) line.append(" ").append(std::to_string(facts.message_size));
 }
 
-bool is_value(std::string_view text) noexcept {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return !is_control(c) && c != '=' && static_cast<unsigned char>(c) < 0x80;
-  });
-}
-
-/// Takes the first parameter off `text`, which is not empty and begins with no blank. None:
-/// malformed.
-std::optional<parameter> take_parameter(std::string_view& text) noexcept {
-  const auto token = text.substr(0, text.find_first_of(" \t"));
-  text = trimmed(text.substr(token.size()));
-  const auto equals = token.find('=');
-  parameter taken{token.substr(0, equals), {}};
-  if (equals != std::string_view::npos) taken.value = token.substr(equals + 1);
-  if (!is_keyword(taken.keyword) || (taken.value && !is_value(*taken.value))) return {};
-  return taken;
-}
-
-reply_id refusal_of(const parameter& unexpected) noexcept {
-  const bool known =
-      std::ranges::any_of(not_offered, [&](auto name) { return unexpected.is(name); });
-  return known ? reply_id::parameter_not_offered : reply_id::unknown_parameter;
-}
-
-std::optional<reply_id> read_size(const parameter& from, std::uint64_t limit, std::uint64_t& size) {
-  if (!from.value || from.value->size() > size_digits) return reply_id::bad_parameter_value;
-  if (!std::ranges::all_of(*from.value, is_digit)) return reply_id::bad_parameter_value;
-  constexpr std::uint64_t countable = std::numeric_limits<std::int64_t>::max();
-  const auto number = parse_number(*from.value);
-  // More octets than 63 bits count: lawful to say, and too big for anybody.
-  if (!number || *number > (limit == 0 ? countable : limit)) return reply_id::size_too_big;
-  size = *number;
-  return {};
-}
-
-std::optional<reply_id> read_body(const parameter& from, body_type& body) {
-  if (!from.value) return reply_id::bad_parameter_value;
-  if (iequals(*from.value, "7BIT")) {
-    body = body_type::seven_bit;
-  } else if (iequals(*from.value, "8BITMIME")) {
-    body = body_type::eight_bit_mime;
-  } else {
-    return reply_id::bad_parameter_value;
+void append_mechanisms(std::string& line, char separator, const session_facts& facts) {
+  for (const auto mechanism : facts.mechanisms) {
+    line.append(1, separator).append(mechanism);
+    separator = ' ';
   }
+}
+
+void announce_auth(std::string& line, const session_facts& facts) {
+  append_mechanisms(line, ' ', facts);
+  if (!facts.legacy_auth_line) return;
+  line += "\nAUTH";
+  append_mechanisms(line, '=', facts);
+}
+
+void announce_limits(std::string& line, const session_facts& facts) {
+  if (facts.recipients != 0) line.append(" RCPTMAX=").append(std::to_string(facts.recipients));
+  if (facts.messages != 0) line.append(" MAILMAX=").append(std::to_string(facts.messages));
+}
+
+void announce_future_release(std::string& line, const session_facts& facts) {
+  line.append(" ").append(std::to_string(facts.hold_seconds));
+  line.append(" ").append(date_time_text(facts.hold_until));
+}
+
+void announce_xclient(std::string& line, const session_facts&) {
+  line += " NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT";
+}
+
+void announce_xforward(std::string& line, const session_facts&) {
+  line += " NAME ADDR PORT PROTO HELO IDENT SOURCE";
+}
+
+bool has_starttls(const session_facts& facts) {
+  return facts.tls_offered && !facts.tls_active;
+}
+bool has_auth(const session_facts& facts) {
+  return !facts.mechanisms.empty() && !facts.tls_required;
+}
+bool has_limits(const session_facts& facts) {
+  return facts.recipients != 0 || facts.messages != 0;
+}
+bool has_tls(const session_facts& facts) {
+  return facts.tls_active;
+}
+bool has_hold(const session_facts& facts) {
+  return facts.hold_seconds != 0;
+}
+
+// clang-format off
+constexpr std::array<extension_row, static_cast<std::size_t>(extension::count_)> table{{
+  {pipelining, "PIPELINING", "RFC 2920"},
+  {size, "SIZE", "RFC 1870", nullptr, announce_size, 26, {{{"SIZE", read_size}}}},
+  {eight_bit_mime, "8BITMIME", "RFC 6152", nullptr, nullptr, 17, {{{"BODY", read_body}}}},
+  {chunking, "CHUNKING", "RFC 3030"},
+  {binary_mime, "BINARYMIME", "RFC 3030"},
+  {smtputf8, "SMTPUTF8", "RFC 6531", nullptr, nullptr, 10, {{{"SMTPUTF8", read_smtputf8}}}},
+  {enhanced_statuscodes, "ENHANCEDSTATUSCODES", "RFC 2034"},
+  {dsn, "DSN", "RFC 3461", nullptr, nullptr, 536, {{
+    {"RET", read_ret}, {"ENVID", read_envid}, {"NOTIFY", nullptr, read_notify}, {"ORCPT", nullptr, read_orcpt}}}},
+  {starttls, "STARTTLS", "RFC 3207", has_starttls},
+  {auth, "AUTH", "RFC 4954", has_auth, announce_auth, 500, {{{"AUTH", read_auth}}}},
+  {limits, "LIMITS", "RFC 9422", has_limits, announce_limits},
+  {require_tls, "REQUIRETLS", "RFC 8689", has_tls, nullptr, 11, {{{"REQUIRETLS", read_require_tls}}}},
+  {future_release, "FUTURERELEASE", "RFC 4865", has_hold, announce_future_release, 34, {{
+    {"HOLDFOR", read_hold_for}, {"HOLDUNTIL", read_hold_until}}}},
+  {mt_priority, "MT-PRIORITY", "RFC 6710", nullptr, nullptr, 15, {{{"MT-PRIORITY", read_priority}}}},
+  {deliver_by, "DELIVERBY", "RFC 2852", nullptr, nullptr, 17, {{{"BY", read_by}}}},
+  {help, "HELP", "RFC 5321 4.1.1.8"},
+  {xclient, "XCLIENT", "Postfix XCLIENT_README", nullptr, announce_xclient},
+  {xforward, "XFORWARD", "Postfix XFORWARD_README", nullptr, announce_xforward},
+}};
+// clang-format on
+
+consteval bool is_in_order() {
+  for (std::size_t i = 0; i < table.size(); ++i)
+    if (static_cast<std::size_t>(table[i].id) != i || table[i].keyword.empty()) return false;
+  return true;
+}
+static_assert(is_in_order());
+
+/// A parameter of any extension, and its place in the table.
+struct place {
+  const extension_row* of = nullptr;
+  const parameter_row* parameter = nullptr;
+  std::size_t number = 0;
+};
+
+place find_parameter(std::string_view keyword) noexcept {
+  for (std::size_t i = 0; i < table.size(); ++i)
+    for (std::size_t k = 0; k < most_parameters; ++k) {
+      const auto& p = table[i].parameters[k];
+      if (!p.keyword.empty() && iequals(p.keyword, keyword))
+        return {&table[i], &p, i * most_parameters + k};
+    }
   return {};
 }
 
-}  // namespace
-
-offered_extensions::offered_extensions(std::uint64_t message_size)
-    : message_size_(message_size),
-      size_keyword_(message_size == 0 ? "SIZE" : "SIZE " + std::to_string(message_size)),
-      keywords_{"PIPELINING", size_keyword_, "8BITMIME", "ENHANCEDSTATUSCODES", "HELP"} {}
-
-std::optional<reply_id> offered_extensions::parse_mail(std::string_view parameters,
-                                                       mail_parameters& into) const {
-  into = {};
-  bool size_seen = false;
-  bool body_seen = false;
-  std::optional<reply_id> too_big;  // said only if nothing else is wrong
+/// The loop of both: syntax, repetition, announcement, then `read`.
+template <class Read>
+refusal parse(std::string_view parameters, const parameter_circumstances& now, Read read) {
+  std::bitset<table.size() * most_parameters> seen;
+  refusal too_big;  // said only if nothing else is wrong
   while (!parameters.empty()) {
-    const auto next = take_parameter(parameters);
+    const auto next = take_parameter(parameters, now.smtputf8);
     if (!next) return reply_id::bad_parameter_value;
-    std::optional<reply_id> error;
-    if (next->is("SIZE") && !std::exchange(size_seen, true)) {
-      error = read_size(*next, message_size_, into.size);
-      if (error == reply_id::size_too_big) too_big = std::exchange(error, std::nullopt);
-    } else if (next->is("BODY") && !std::exchange(body_seen, true)) {
-      error = read_body(*next, into.body);
-    } else if (next->is("SIZE") || next->is("BODY")) {
-      error = reply_id::bad_parameter_value;  // repeated
-    } else {
-      error = refusal_of(*next);
+    const auto found = find_parameter(next->keyword);
+    if (found.of == nullptr) return reply_id::unknown_parameter;
+    if (!now.announced.has(found.of->id)) return reply_id::parameter_not_offered;
+    if (seen[found.number]) return reply_id::bad_parameter_value;
+    seen[found.number] = true;
+    auto error = read(*found.parameter, *next);
+    if (error == reply_id::size_too_big) {
+      too_big = error;
+    } else if (error) {
+      return error;
     }
-    if (error) return error;
   }
   return too_big;
 }
 
-std::optional<reply_id> offered_extensions::parse_rcpt(std::string_view parameters) const {
-  if (parameters.empty()) return {};
-  const auto next = take_parameter(parameters);
-  return next ? refusal_of(*next) : reply_id::bad_parameter_value;
+}  // namespace
+
+extension_set extension_set::usual() noexcept {
+  extension_set all;
+  for (const auto& row : table) all.add(row.id);
+  return all.remove(future_release).remove(xclient).remove(xforward);
+}
+
+std::optional<extension> find_extension(std::string_view keyword) noexcept {
+  const auto* found =
+      std::ranges::find_if(table, [&](const auto& row) { return iequals(row.keyword, keyword); });
+  if (found == table.end()) return {};
+  return found->id;
+}
+
+std::string_view keyword_of(extension e) noexcept {
+  return table[static_cast<std::size_t>(e)].keyword;
+}
+
+extension_set usable_extensions(extension_set offered, const session_facts& facts) noexcept {
+  for (const auto& row : table)
+    if (row.is_usable != nullptr && !row.is_usable(facts)) offered.remove(row.id);
+  // RFC 3030 3: binary content has no other way than BDAT, and BODY is of 8BITMIME.
+  if (!offered.has(chunking) || !offered.has(eight_bit_mime)) offered.remove(binary_mime);
+  return offered;
+}
+
+void append_keywords(std::string& lines, extension_set usable, const session_facts& facts) {
+  for (const auto& row : table) {
+    if (!usable.has(row.id)) continue;
+    lines += row.keyword;
+    if (row.announce != nullptr) row.announce(lines, facts);
+    lines += '\n';
+  }
+}
+
+std::size_t command_line_allowance(extension_set usable) noexcept {
+  std::size_t octets = 0;
+  for (const auto& row : table)
+    if (usable.has(row.id)) octets += row.line_octets;
+  return octets;
+}
+
+std::optional<reply_id> parse_mail_parameters(std::string_view parameters, extension_set announced,
+                                              const session_facts& facts, mail_parameters& into) {
+  into = {};
+  const parameter_circumstances now{announced, &facts, false};
+  return parse(parameters, now, [&](const parameter_row& row, const parameter& given) -> refusal {
+    if (row.of_mail == nullptr) return reply_id::unknown_parameter;
+    return row.of_mail(given, now, into);
+  });
+}
+
+std::optional<reply_id> parse_rcpt_parameters(std::string_view parameters, extension_set announced,
+                                              bool smtputf8, rcpt_parameters& into) {
+  into = {};
+  const parameter_circumstances now{announced, nullptr, smtputf8};
+  return parse(parameters, now, [&](const parameter_row& row, const parameter& given) -> refusal {
+    if (row.of_rcpt == nullptr) return reply_id::unknown_parameter;
+    return row.of_rcpt(given, now, into);
+  });
 }
 
 }  // namespace relais::smtp

@@ -85,23 +85,34 @@ struct rcpt_parameters {
   std::string original_recipient;  ///< ORCPT as sent: addr-type ";" xtext
 };
 
-class offered_extensions {
- public:
-  /// `message_size`: the limit of SIZE, 0 = none.
-  explicit offered_extensions(std::uint64_t message_size);
-  offered_extensions(const offered_extensions&) = delete;  // keywords() leads into the object
-  offered_extensions& operator=(const offered_extensions&) = delete;
-
-  std::span<const std::string_view> keywords() const noexcept { return keywords_; }
-  /// The parameters of MAIL, read into `into`; or the reply that refuses them.
-  std::optional<reply_id> parse_mail(std::string_view parameters, mail_parameters& into) const;
-  /// No offered extension adds a parameter to RCPT.
-  std::optional<reply_id> parse_rcpt(std::string_view parameters) const;
-
- private:
-  std::uint64_t message_size_;
-  std::string size_keyword_;
-  std::array<std::string_view, 5> keywords_;
+/// What an announcement depends on besides the set: the session's limits and its present state.
+struct session_facts {
+  std::uint64_t message_size = 0;              ///< SIZE; 0 = none
+  std::uint64_t recipients = 0, messages = 0;  ///< LIMITS; 0 = not told
+  std::uint32_t hold_seconds = 0;              ///< FUTURERELEASE; 0 = not usable
+  wall_time hold_until{};
+  bool tls_offered = false;  ///< STARTTLS can be had
+  bool tls_active = false;
+  bool tls_required = false;  ///< and not active: no AUTH before
+  std::span<const std::string_view> mechanisms;
+  bool legacy_auth_line = false;
 };
+
+/// What of `offered` can be used now: only that is announced, and only its parameters are served.
+extension_set usable_extensions(extension_set offered, const session_facts& facts) noexcept;
+
+/// The lines of the reply to EHLO, without codes, each with a line feed behind it.
+void append_keywords(std::string& lines, extension_set usable, const session_facts& facts);
+
+/// By how many octets these extensions raise the 512 of a command line (RFC 5321 4.5.3.1.4).
+std::size_t command_line_allowance(extension_set usable) noexcept;
+
+/// The parameters of MAIL, read into `into`; or the reply that refuses them. `announced`: in this
+/// session; none behind HELO.
+std::optional<reply_id> parse_mail_parameters(std::string_view parameters, extension_set announced,
+                                              const session_facts& facts, mail_parameters& into);
+/// The same of RCPT. `smtputf8`: the transaction was declared with it (RFC 6533 3).
+std::optional<reply_id> parse_rcpt_parameters(std::string_view parameters, extension_set announced,
+                                              bool smtputf8, rcpt_parameters& into);
 
 }  // namespace relais::smtp

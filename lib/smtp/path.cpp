@@ -193,6 +193,19 @@ result<parsed_path> parse_path(std::string_view text, path_kind kind) {
   return parsed;
 }
 
+error_code parse_bare_name(std::string_view text, parsed_path& into) {
+  into.source_route = false;
+  into.bare = !text.starts_with('<');
+  const std::size_t at = into.bare ? 0 : 1;
+  const auto length = local_part(text.substr(at));
+  const auto end = at + length;
+  if (length == 0 || (!into.bare && !text.substr(end).starts_with('>'))) return errc::syntax;
+  if (into.bare && text.substr(end).starts_with('@')) return errc::syntax;
+  path_access::assign(into.address, text.substr(at, length), {});
+  into.length = into.bare ? end : end + 1;
+  return {};
+}
+
 result<path> parse_address(std::string_view text) {
   path address;
   if (text.empty()) return address;

@@ -53,6 +53,10 @@ result<parsed_path> parse_path(std::string_view text, path_kind kind);
 /// After an error `into` holds nothing of use.
 error_code parse_path(std::string_view text, path_kind kind, parsed_path& into);
 
+/// A local-part without a domain ("<root>", "root"): what parse_path refuses but for <postmaster>.
+/// The caller qualifies it.
+error_code parse_bare_name(std::string_view text, parsed_path& into);
+
 /// "local@domain" without brackets, as written in configuration and stored by the spool; "" is
 /// null.
 result<path> parse_address(std::string_view text);

@@ -35,13 +35,13 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {priority_lowered, 250, "2.3.6", "Ok, with priority {}", "MT-PRIORITY above what the client may ask for", "RFC 6710 4"},
   {auth_challenge, 334, "", "{}", "AUTH goes on; the text is base64", "RFC 4954 4"},
   {start_data, 354, "", "End data with <CR><LF>.<CR><LF>", "DATA is accepted", "RFC 5321 4.1.1.4"},
-  {help, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP QUIT HELP VRFY", "HELP", "RFC 5321 4.1.1.8"},
+  {help, 214, "2.0.0", "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY STARTTLS AUTH", "HELP", "RFC 5321 4.1.1.8"},
   {cannot_verify, 252, "2.5.0", "Cannot verify the user, but will take mail and try to deliver it", "VRFY", "RFC 5321 3.5.3"},
 
   {draining, 421, "4.3.2", "{} Service is shutting down, try again later", "the daemon stops or is overloaded", "RFC 5321 3.8"},
   {too_many_connections, 421, "4.7.0", "{} Too many connections from your address, try again later", "a client holds too many connections or opens them too fast", "RFC 5321 4.2.2"},
   {idle_timeout, 421, "4.4.2", "{} Timeout, closing connection", "the client was silent or too slow", "RFC 5321 4.5.3.2.7"},
-  {too_many_errors, 421, "4.7.0", "{} Too many errors, closing connection", "the session's error budget is spent", "RFC 5321 4.2.2"},
+  {too_many_errors, 421, "4.7.0", "{} Too many errors, closing connection", "the session's budget of errors or of commands without mail is spent", "RFC 5321 4.2.2"},
   {too_many_messages, 421, "4.5.3", "{} Too many messages on this connection, open another", "the session's message limit is reached", "RFC 9422"},
   {internal_error, 421, "4.3.0", "{} Internal error, closing connection", "a fault of ours makes the session unusable", "RFC 5321 4.2.2"},
   {storage_exhausted, 421, "4.3.1", "{} Disk is full, try again later", "the disk is below its hard reserve", "RFC 3463 3.4"},
@@ -75,7 +75,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {auth_line_too_long, 500, "5.5.6", "Authentication exchange line is too long", "a response of AUTH exceeds the limit", "RFC 4954 4"},
   {syntax_argument, 501, "5.5.4", "Argument missing or malformed", "a command lacks what it needs", "RFC 5321 4.2.2"},
   {hello_needs_domain, 501, "5.5.4", "Say your host name", "HELO or EHLO without a name", "RFC 5321 4.1.1.1"},
-  {no_argument_allowed, 501, "5.5.4", "No argument allowed", "DATA, RSET or QUIT with an argument", "RFC 5321 4.1.1.4"},
+  {no_argument_allowed, 501, "5.5.4", "No argument allowed", "DATA, RSET, QUIT or STARTTLS with an argument", "RFC 5321 4.1.1.4"},
   {sender_syntax, 501, "5.1.7", "Bad sender address syntax", "MAIL with something that is no path", "RFC 5321 4.1.2"},
   {recipient_syntax, 501, "5.1.3", "Bad recipient address syntax", "RCPT with something that is no path", "RFC 5321 4.1.2"},
   {bad_parameter_value, 501, "5.5.4", "Parameter repeated or malformed", "a parameter of MAIL or RCPT is wrong", "RFC 5321 4.1.1.11"},
@@ -83,20 +83,20 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {auth_cancelled, 501, "5.7.0", "Authentication cancelled", "the client answered a challenge with *", "RFC 4954 4"},
   {initial_response_forbidden, 501, "5.7.0", "This mechanism takes no initial response", "AUTH with an initial response where the server speaks first", "RFC 4954 4"},
   {expn_disabled, 502, "5.5.1", "EXPN is disabled", "EXPN", "RFC 5321 7.3"},
-  {not_implemented, 502, "5.5.1", "Command not implemented", "a command of an extension that is not offered", "RFC 5321 4.2.4"},
+  {not_implemented, 502, "5.5.1", "Command not implemented", "a command that is known and never served, or BDAT where it is not offered", "RFC 5321 4.2.4"},
   {starttls_not_offered, 502, "5.5.1", "STARTTLS is not offered", "STARTTLS where it was not announced", "RFC 5321 4.2.4"},
   {auth_not_offered, 502, "5.5.1", "AUTH is not offered", "AUTH where it was not announced", "RFC 5321 4.2.4"},
   {hello_first, 503, "5.5.1", "Send HELO or EHLO first", "mail commands before HELO or EHLO", "RFC 5321 4.1.4"},
   {nested_mail, 503, "5.5.1", "A transaction is open already", "MAIL inside a transaction", "RFC 5321 4.1.4"},
-  {mail_first, 503, "5.5.1", "Send MAIL first", "RCPT or DATA outside a transaction", "RFC 5321 4.1.4"},
-  {rcpt_first, 503, "5.5.1", "Send RCPT first", "DATA before any RCPT", "RFC 5321 4.1.1.4"},
-  {sequence, 503, "5.5.1", "Bad sequence of commands", "anything but QUIT where only that is served", "RFC 5321 3.1"},
+  {mail_first, 503, "5.5.1", "Send MAIL first", "RCPT, DATA or BDAT outside a transaction", "RFC 5321 4.1.4"},
+  {rcpt_first, 503, "5.5.1", "Send RCPT first", "DATA or BDAT before any RCPT", "RFC 5321 4.1.1.4"},
+  {sequence, 503, "5.5.1", "Bad sequence of commands", "anything but QUIT where only that is served; XCLIENT or XFORWARD after MAIL", "RFC 5321 3.1"},
   {auth_twice, 503, "5.5.1", "Already authenticated", "AUTH after AUTH succeeded", "RFC 4954 4"},
   {auth_in_transaction, 503, "5.5.1", "AUTH is not allowed inside a transaction", "AUTH after MAIL", "RFC 4954 4"},
   {tls_twice, 503, "5.5.1", "TLS is already active", "STARTTLS under TLS", "RFC 3207 4.2"},
   {starttls_in_transaction, 503, "5.5.1", "STARTTLS is not allowed inside a transaction", "STARTTLS after MAIL", "RFC 3207 4"},
   {chunking_in_progress, 503, "5.5.1", "BDAT is under way: send the last chunk or RSET", "MAIL, RCPT or DATA between chunks", "RFC 3030 2"},
-  {chunking_failed, 503, "5.5.1", "The transaction has failed: send RSET", "BDAT behind a refused chunk", "RFC 3030 2"},
+  {chunking_failed, 503, "5.5.1", "The transaction has failed: send RSET", "mail commands behind a refused chunk, up to RSET or EHLO", "RFC 3030 2"},
   {binary_needs_chunking, 503, "5.5.1", "BODY=BINARYMIME needs BDAT", "DATA for a message declared as binary", "RFC 3030 3"},
   {mechanism_unknown, 504, "5.5.4", "Mechanism not supported", "AUTH with a mechanism that is not announced", "RFC 4954 4"},
   {argument_not_implemented, 504, "5.5.4", "Argument not implemented", "a command with an argument that is not served", "RFC 5321 4.2.2"},
@@ -123,11 +123,12 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {sender_not_allowed, 553, "5.7.1", "<{}>: Sender address not allowed for you", "the client may not use this sender", "RFC 6409 6.1"},
   {sender_name_not_allowed, 553, "5.1.7", "<{}>: Sender address needs a domain", "MAIL with a bare local-part", "RFC 5321 4.1.2"},
   {recipient_name_not_allowed, 553, "5.1.3", "<{}>: Recipient address needs a domain", "RCPT with a bare local-part", "RFC 5321 4.1.2"},
+  {routed_address, 553, "5.1.3", "<{}>: Routing within an address is not allowed", "a stranger's RCPT with %, ! or a second @ in the local-part", "RFC 2505 2.1"},
   {bare_newline, 550, "5.5.2", "Lines must end in <CR><LF>", "a bare CR or LF where none is tolerated", "RFC 5321 2.3.8"},
   {message_too_big, 552, "5.3.4", "Message exceeds the size limit", "the content was longer than allowed", "RFC 1870 6.3"},
   {size_too_big, 552, "5.3.4", "Declared size exceeds the size limit", "MAIL with a SIZE above the limit", "RFC 1870 6.1"},
-  {no_valid_recipients, 554, "5.5.1", "No valid recipients", "DATA when every RCPT was refused", "RFC 2920 3.1"},
-  {synchronization_error, 554, "5.5.0", "Protocol synchronization error", "octets before the greeting, behind STARTTLS or behind EHLO where a reply had to be awaited", "RFC 2920 3.1"},
+  {no_valid_recipients, 554, "5.5.1", "No valid recipients", "DATA or BDAT when every RCPT was refused", "RFC 2920 3.1"},
+  {synchronization_error, 554, "5.5.0", "Protocol synchronization error", "octets before the greeting or behind STARTTLS, where a reply had to be awaited", "RFC 2920 3.1"},
   {loop_detected, 554, "5.4.6", "Mail loop: too many hops", "too many Received fields", "RFC 5321 6.3"},
   {nul_in_content, 554, "5.6.0", "Message holds a NUL octet", "the content is no text", "RFC 5321 2.3.8"},
   {text_line_too_long, 554, "5.6.0", "Message holds a line that is too long", "a content line exceeds the limit", "RFC 5321 4.5.3.1.6"},
@@ -135,7 +136,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {malformed_message, 554, "5.6.0", "Message is malformed", "the content breaks rules that are enforced", "RFC 3463 3.7"},
   {conversion_required, 554, "5.6.3", "Message needs a conversion that is not possible", "content that the known next hop cannot take", "RFC 3463 3.7"},
   {transaction_failed, 554, "5.3.0", "Transaction failed", "a message is refused for any other reason", "RFC 5321 4.2.2"},
-  {utf8_not_declared, 553, "5.6.7", "Address is not ASCII, and SMTPUTF8 is not offered", "MAIL or RCPT with an internationalized address", "RFC 6531 3.5"},
+  {utf8_not_declared, 553, "5.6.7", "Address is not ASCII: SMTPUTF8 {}", "an internationalized address without SMTPUTF8", "RFC 6531 3.5"},
   {recipient_null_mx, 556, "5.1.10", "<{}>: Domain of the recipient accepts no mail", "the recipient domain publishes a null MX", "RFC 7505 4.1"},
   {no_service, 554, "", "No SMTP service here", "greeting: the connection is served QUIT only", "RFC 5321 3.1"},
   {never_accepts_mail, 521, "5.3.2", "This host accepts no mail", "greeting: the host or this client is never served", "RFC 7504"},
@@ -255,12 +256,13 @@ bool closes_connection(const reply_row& reply) noexcept {
          reply.id == synchronization_error;
 }
 
-void append_reply(std::string& output, reply_id id, bool with_enhanced, std::string_view argument) {
+void append_reply(std::string& output, reply_id id, bool with_enhanced, std::string_view argument,
+                  const reply_texts* texts) {
   const auto& reply = row(id);
   const auto line = output.size();
   append_start(output, reply, with_enhanced, ' ');
   const auto text = output.size();
-  append_text(output, reply.text, argument);
+  append_text(output, texts == nullptr ? reply.text : texts->text_of(id), argument);
   if (output.size() - line + crlf.size() <= reply_line_limit) {
     output += crlf;
     return;
@@ -268,6 +270,11 @@ void append_reply(std::string& output, reply_id id, bool with_enhanced, std::str
   const auto whole = output.substr(text);
   output.resize(line);
   append_split(output, reply, with_enhanced, whole);
+}
+
+void append_challenge(std::string& output, std::string_view octets) {
+  append_start(output, row(auth_challenge), false, ' ');
+  output.append(base64_encode(octets)).append(crlf);
 }
 
 void append_hello(std::string& output, std::string_view hostname, std::string_view client,

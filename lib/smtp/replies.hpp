@@ -111,6 +111,7 @@ enum class reply_id : std::uint8_t {
   sender_not_allowed,
   sender_name_not_allowed,
   recipient_name_not_allowed,
+  routed_address,
   bare_newline,
   message_too_big,
   size_too_big,
@@ -176,6 +177,9 @@ std::string replies_markdown(std::string_view (*test_of)(reply_id));
 /// any other octet becomes \xHH, and of a very long one only the beginning is shown.
 void append_reply(std::string& output, reply_id id, bool with_enhanced,
                   std::string_view argument = {}, const reply_texts* texts = nullptr);
+
+/// Appends "334 " and `octets` in base64: one line, however long (RFC 4954 4).
+void append_challenge(std::string& output, std::string_view octets);
 
 /// Appends the reply to HELO (no keywords) or EHLO (a line for each keyword). The first line is
 /// never split: what follows it would be taken for a keyword.

@@ -1,5 +1,4 @@
-// The session from outside, and what it reads: command lines or content, by phase. What becomes of
-// a command is in server_commands.cpp.
+// The session from outside. What it reads is in server_reading.cpp.
 #include "smtp/server_protocol.hpp"
 
 #include <algorithm>
@@ -12,92 +11,22 @@ namespace relais::smtp {
 
 using kind = server_event_kind;
 
-server_event server_protocol::state::next() {
-  if (pending) throw std::logic_error("smtp::server_protocol: next() before reply()");
-  for (;;) {
-    if (std::exchange(tell_reset, false)) return event_of(kind::reset);
-    if (std::exchange(tell_hello, false)) return event_of(kind::hello, hello);
-    if (over) return event_of(*over);
-    // Whoever talks before the greeting waits for it.
-    if (!greeted_client || (input.is_empty() && !content_over)) return {};
-    auto event = at == phase::content ? next_content() : next_command();
-    if (event) return *event;
-  }
-}
-
-/// None: something was answered or is to be told, look again.
-maybe_event server_protocol::state::next_command() {
-  std::string_view line;
-  switch (input.next_line(line)) {
-    case command_buffer::found::nothing: return server_event{};
-    case command_buffer::found::line: return execute(line);
-    case command_buffer::found::too_long:
-      last_command = "UNKNOWN";
-      ++counts.unknown.total;
-      answer(reply_id::line_too_long);
-      return {};
-    case command_buffer::found::bare_newline:
-      answer(reply_id::bare_newline);
-      end_session(kind::fatal);
-      return {};
-    case command_buffer::found::tls_hello:
-      answer(reply_id::unknown_command);
-      end_session(kind::fatal);
-      return {};
-  }
-  return {};
-}
-
-void server_protocol::state::begin_content() {
-  decoder = content_decoder(text_line_limit());
-  content_octets = 0;
-  content_over = false;
-}
-
-std::optional<reply_id> server_protocol::state::content_fault() const noexcept {
-  const bool bare = decoder.saw_bare_lf() || decoder.saw_bare_cr();
-  if (bare && options.newlines == newline_mode::reject) return reply_id::bare_newline;
-  const auto limit = options.limits.message_size;
-  if (limit != 0 && content_octets > limit) return reply_id::message_too_big;
-  if (decoder.saw_nul()) return reply_id::nul_in_content;
-  if (decoder.saw_long_line()) return reply_id::text_line_too_long;
-  return {};
-}
-
-maybe_event server_protocol::state::next_content() {
-  if (!content_over) {
-    content.clear();
-    const auto progress = decoder.decode(input.rest(), content);
-    input.consume(progress.consumed);
-    content_octets += content.size();
-    content_over = progress.ended;
-    if (!content.empty() && !content_fault()) return event_of(kind::content, content);
-    if (!content_over) return server_event{};
-  }
-  content_over = false;
-  // Many idle sessions must not keep what their last content needed (assigning "" would).
-  std::string().swap(content);
-  input.shrink();
-  last_command = "END-OF-MESSAGE";
-  auto event = event_of(kind::end_of_data);
-  event.content_fault = content_fault();
-  return await(verb::end_of_data, event);
-}
-
 server_protocol::server_protocol(server_options options)
     : state_(std::make_unique<state>(std::move(options))) {}
 server_protocol::~server_protocol() = default;
 
 void server_protocol::greet(std::optional<reply_id> refusal) {
-  if (state_->greeted_client) throw std::logic_error("smtp::server_protocol: greet() twice");
-  state_->greeted_client = true;
+  auto& s = *state_;
+  if (s.greeted_client) throw std::logic_error("smtp::server_protocol: greet() twice");
+  if (s.over) return;  // by close_with()
+  s.greeted_client = true;
   const auto& first = row(refusal.value_or(reply_id::greeting));
-  append_reply(state_->output, first.id, false, state_->options.hostname);
+  append_reply(s.output, first.id, false, s.options.hostname, s.options.texts);
   if (!is_refusal(first)) return;
   if (closes_connection(first)) {
-    state_->end_session(kind::fatal);
+    s.end_session(kind::fatal);
   } else {
-    state_->at = phase::barred;
+    s.at = phase::barred;
   }
 }
 
@@ -116,16 +45,51 @@ void server_protocol::reply(reply_id id, std::string_view argument) {
   state_->decide(what, id, argument);
 }
 
-void server_protocol::close_with(reply_id id) {
-  if (state_->over) return;
+void server_protocol::challenge(std::string_view octets) {
+  if (state_->pending != verb::auth)
+    throw std::logic_error("smtp::server_protocol: challenge() without AUTH");
   state_->pending.reset();
-  state_->tell_hello = state_->tell_reset = false;
-  append_reply(state_->output, id, state_->ehlo, state_->options.hostname);
-  state_->end_session(kind::fatal);
+  state_->challenge(octets);
+}
+
+void server_protocol::tls_started() {
+  auto& s = *state_;
+  if (s.over) return;
+  if (!std::exchange(s.handshake_due, false))
+    throw std::logic_error("smtp::server_protocol: tls_started() without STARTTLS");
+  s.options.tls = tls_state::active;
+  s.begin_anew();
+  // RFC 3207 4.2: what came in clear behind STARTTLS must not be run as if it had come under TLS.
+  if (!s.input.is_empty()) s.answer(reply_id::synchronization_error);
+}
+
+void server_protocol::offer_mechanisms(std::vector<std::string_view> mechanisms) {
+  state_->options.mechanisms = std::move(mechanisms);
+}
+
+void server_protocol::set_newlines(newline_mode mode) {
+  if (in_content()) throw std::logic_error("smtp::server_protocol: set_newlines() within content");
+  state_->options.newlines = mode;
+  state_->input.set_newlines(mode);
+}
+
+bool server_protocol::has_unread_input() const noexcept {
+  const auto& s = *state_;
+  if (s.input.is_empty()) return false;
+  return !s.greeted_client || (s.batch_ended && (s.pending || !s.unwritten().empty()));
+}
+
+void server_protocol::close_with(reply_id id) {
+  auto& s = *state_;
+  if (s.over) return;
+  s.pending.reset();
+  s.tell_hello = s.tell_reset = s.handshake_due = false;
+  append_reply(s.output, id, s.with_enhanced(), s.options.hostname, s.options.texts);
+  s.end_session(kind::fatal);
 }
 
 std::string_view server_protocol::output() const noexcept {
-  return std::string_view(state_->output).substr(state_->written);
+  return state_->unwritten();
 }
 
 void server_protocol::output_written(std::size_t octets) noexcept {
@@ -136,12 +100,14 @@ void server_protocol::output_written(std::size_t octets) noexcept {
 }
 
 bool server_protocol::at_command_boundary() const noexcept {
-  return state_->greeted_client && !state_->over && !state_->pending && !state_->tell_hello &&
-         !state_->tell_reset && state_->input.is_empty() && !is_transaction_open(state_->at);
+  const auto& s = *state_;
+  return s.greeted_client && !s.over && !s.pending && !s.tell_hello && !s.tell_reset &&
+         !s.handshake_due && s.input.is_empty() && !s.chunk.is_active &&
+         s.at != phase::authenticating && !is_transaction_open(s.at);
 }
 
 bool server_protocol::in_content() const noexcept {
-  return state_->at == phase::content;
+  return state_->at == phase::content || state_->chunk.is_active;
 }
 bool server_protocol::greeted_with_ehlo() const noexcept {
   return state_->ehlo;
@@ -155,8 +121,17 @@ std::string_view server_protocol::last_command() const noexcept {
 std::uint64_t server_protocol::content_octets() const noexcept {
   return state_->content_octets;
 }
+bool server_protocol::is_authenticated() const noexcept {
+  return state_->authenticated;
+}
+bool server_protocol::is_auth_under_way() const noexcept {
+  return state_->at == phase::authenticating && !state_->pending;
+}
 const command_counts& server_protocol::counts() const noexcept {
   return state_->counts;
+}
+unsigned server_protocol::errors() const noexcept {
+  return state_->errors;
 }
 
 }  // namespace relais::smtp

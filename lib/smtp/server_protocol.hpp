@@ -53,6 +53,15 @@ struct server_limits {
   /// count back. too_many_recipients does not count: whoever sends a long list at once earns many
   /// (RFC 5321 4.5.3.1.10).
   unsigned errors = 20;
+  /// NOOP, RSET, VRFY, HELP, EHLO... between two accepted messages, before the next one becomes 421
+  /// too_many_errors; 0 = none.
+  unsigned junk_commands = 100;
+  // Announced by LIMITS (RFC 9422); to enforce them is the driver's. 0 = not announced.
+  std::uint64_t recipients = 1000;
+  std::uint64_t messages = 1000;
+  // Announced by FUTURERELEASE (RFC 4865): the longest HOLDFOR in seconds, the latest HOLDUNTIL.
+  std::uint32_t hold_seconds = 0;  ///< 0 = not offered
+  wall_time hold_until{};
 };
 
 /// How the listener speaks TLS, as far as the order of a session goes.
@@ -74,6 +83,8 @@ struct server_options {
   bool auth_required = false;          ///< MAIL needs AUTH: 530
   bool legacy_auth_line = false;       ///< also "AUTH=PLAIN LOGIN" for old clients
   const reply_texts* texts = nullptr;  ///< replaced texts; null = those of the table
+  /// MAIL and RCPT take a bare local-part ("root"), which the driver must qualify; else 553.
+  bool bare_names_allowed = false;
 };
 
 enum class server_event_kind : std::uint8_t {
@@ -150,7 +161,8 @@ class server_protocol {
   /// Bare line ends from here on: authenticated clients are helped. Not within content.
   void set_newlines(newline_mode mode);
   /// Octets were received although none may come yet: the client does not wait for the greeting, or
-  /// for the end of a batch that it must await.
+  /// for the reply to a command that ends its batch (EHLO, DATA, AUTH...; RFC 2920 3.1). To ask
+  /// before greet() and at the events that such a command causes, before output() is written.
   bool has_unread_input() const noexcept;
   /// 421 with that id, then fatal: idle timeout, shutdown, internal error. At any time, also within
   /// content and in place of a reply; without effect once the session is over.
@@ -174,6 +186,8 @@ class server_protocol {
   bool is_authenticated() const noexcept;
   bool is_auth_under_way() const noexcept;  ///< a challenge waits for its response
   const command_counts& counts() const noexcept;
+  /// Refusals since the last accepted message, as the error budget counts them.
+  unsigned errors() const noexcept;
 
  private:
   struct state;

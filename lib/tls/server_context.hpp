@@ -8,9 +8,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
-#include "base/random.hpp"
 #include "config/settings.hpp"
 
 namespace relais::tls {
@@ -26,6 +26,9 @@ class server_certificates {
                                            bool ask_for_client_certificate) = 0;
   /// Reads the files again; "" on success, else what is wrong, and the old ones stay.
   virtual std::string reload() = 0;
+  /// Sentences about certificates that have expired or soon will; for the log, at start, after a
+  /// reload, and once a day.
+  virtual std::vector<std::string> warnings() = 0;
 };
 
 /// `why` gets a sentence with the file if something is unusable; null then.

@@ -277,5 +277,118 @@ TEST_CASE("what the disk says to a large content becomes the answer") {
   CHECK_FALSE(content->large());
 }
 
+// --- completed headers (submission)
+
+std::string marked(std::string_view header) {
+  return "X-Before: 1\r\n" + std::string(header) +
+         (header.empty() || header.ends_with('\n') ? "" : "\r\n") + "X-Behind: 2\r\n";
+}
+
+struct completion_row {
+  const char* name;
+  std::string sent, stored;
+};
+
+std::vector<completion_row> completion_rows() {
+  const std::string begin = "Received: here\r\nX-Before: 1\r\n";
+  const std::string end = "X-Behind: 2\r\n";
+  return {
+      {"header and body", "A: 1\r\nB: 2\r\n\r\nbody\r\n.\r\n\r\n",
+       begin + "A: 1\r\nB: 2\r\n" + end + "\r\nbody\r\n.\r\n\r\n"},
+      {"folds", "A: 1\r\n\t2\r\n  3\r\n\r\nbody\r\n",
+       begin + "A: 1\r\n\t2\r\n  3\r\n" + end + "\r\nbody\r\n"},
+      {"no body", "A: 1\r\n\r\n", begin + "A: 1\r\n" + end + "\r\n"},
+      {"no empty line and no body", "A: 1\r\n", begin + "A: 1\r\n" + end},
+      {"no line end", "A: 1", begin + "A: 1\r\n" + end},
+      {"nothing at all", "", begin + end},
+      {"an empty header", "\r\nbody\r\n", begin + end + "\r\nbody\r\n"},
+      {"no header", "hello you\r\nA: 1\r\n", begin + end + "\r\nhello you\r\nA: 1\r\n"},
+      {"a body without line end", "hello you", begin + end + "\r\nhello you"},
+      {"an empty line is missing", "A: 1\r\nhello\r\n", begin + "A: 1\r\n" + end + "\r\nhello\r\n"},
+      {"bare LF in binary content", "A: 1\r\n\nb\ndy\r", begin + "A: 1\r\n" + end + "\nb\ndy\r"},
+      {"a long body", "A: 1\r\n\r\n" + std::string(100'000, 'b'),
+       begin + "A: 1\r\n" + end + "\r\n" + std::string(100'000, 'b')},
+  };
+}
+
+TEST_CASE("a header is completed once, however it arrives, and the body is not touched") {
+  for (const auto& r : completion_rows()) {
+    DYNAMIC_SECTION(r.name) {
+      for (const std::size_t step : {1u, 2u, 3u, 7u, 1000u, 1'000'000u}) {
+        if (step < 1000 && r.sent.size() > 1000) continue;
+        scene s(7, 16 << 20);
+        std::size_t calls = 0;
+        incoming_content content(s.limits, s.gate, s.budget);
+        content.complete_with([&](std::string_view header) {
+          ++calls;
+          return marked(header);
+        });
+        content.begin(queue_id{1}, "Received: here\r\n");
+        for (std::size_t at = 0; at < r.sent.size(); at += step)
+          s.run(take(content, std::string_view(r.sent).substr(at, step)));
+        const auto length = content.header().length;
+        s.run(content.finish());
+        CHECK(calls == 1);
+        CHECK_FALSE(content.fault());
+        CHECK(content.header().length == length);
+        CHECK(length == message::scan_header(r.stored).length);
+        CHECK(content.size() == r.stored.size());
+        if (content.large()) {
+          CHECK(s.shelf.files.at(queue_id{1}).content == r.stored);
+        } else {
+          CHECK(content.take_octets() == r.stored);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a header to be completed is held while memory is scarce, and goes to the disk then") {
+  scene s(8, 512 * 1024);
+  queue::memory_lease others(s.budget);
+  REQUIRE(others.cover(300 * 1024));
+  s.limits.header_size = 60 * 1024;
+  std::string header;
+  while (header.size() < 50'000) header += "X-Field: " + std::string(80, 'x') + "\r\n folded\r\n";
+  const auto body = "\r\n" + std::string(90'000, 'b');
+  incoming_content content(s.limits, s.gate, s.budget);
+  content.complete_with(marked);
+  content.begin(queue_id{1}, "Received: here\r\n");
+  const std::function<void()> look = [&] { CHECK(s.budget.used() <= s.budget.limit()); };
+  s.run(send(content, header + body, s.world, look));
+  CHECK_FALSE(content.fault());
+  REQUIRE(content.large());
+  CHECK(s.shelf.files.at(queue_id{1}).content == "Received: here\r\n" + marked(header) + body);
+}
+
+TEST_CASE("a header to be completed is refused beyond the limit, and without memory") {
+  const auto size = GENERATE(8 * 1024 - 1, 8 * 1024, 8 * 1024 + 1, 200'000);
+  const std::string text = "A: " + std::string(static_cast<std::size_t>(size) - 5, 'x') + "\r\n";
+  const auto step = GENERATE(as<std::size_t>(), 100, 1'000'000);
+  {
+    scene s(9, 16 << 20);
+    incoming_content content(s.limits, s.gate, s.budget);
+    content.complete_with(marked);
+    content.begin(queue_id{1}, "Received: here\r\n");
+    const auto sent = text + "\r\nbody";
+    for (std::size_t at = 0; at < sent.size(); at += step)
+      s.run(take(content, std::string_view(sent).substr(at, step)));
+    s.run(content.finish());
+    const bool fits = text.size() <= s.limits.header_size;
+    CHECK(content.fault().has_value() == !fits);
+    if (!fits) {
+      CHECK(content.fault() == reply_id::header_too_large);
+      CHECK(s.budget.used() == 0);
+    }
+  }
+  scene s(10, 8 * 1024);
+  incoming_content content(s.limits, s.gate, s.budget);
+  content.complete_with(marked);
+  content.begin(queue_id{1}, "Received: here\r\n");
+  s.run(take(content, text + "\r\n"));
+  CHECK(content.fault() == reply_id::no_storage);
+  CHECK(s.budget.used() == 0);
+}
+
 }  // namespace
 }  // namespace relais::testing

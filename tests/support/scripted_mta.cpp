@@ -44,6 +44,7 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
   unsigned messages = 0;
   smtp::server_options options;
   options.hostname = hostname_;
+  options.extensions = smtp::extension_set::usual();
   smtp::server_protocol protocol(options);
   protocol.greet();
   received message;
@@ -99,6 +100,12 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
       }
       case server_event_kind::hello:
       case server_event_kind::reset: break;
+      case server_event_kind::starttls:
+      case server_event_kind::auth:
+      case server_event_kind::auth_response:
+      case server_event_kind::auth_cancelled:
+      case server_event_kind::xclient:
+      case server_event_kind::xforward: throw std::logic_error("scripted_mta offers no such thing");
     }
   }
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Makes ready what the system tests need besides relaisd: a DNS server (knot), two next MTAs (Postfix and
-# Exim) and the clients (swaks, msmtp, curl, openssl). Debian 12; as root or through sudo; safe to repeat.
+# Exim), HAProxy, Dovecot (its login service only), and the clients: swaks, msmtp, curl, openssl, s-nail,
+# Perl's Net::SMTP, nodemailer, Jakarta Mail. Debian 12; as root or through sudo; safe to repeat.
 #
 # What would start or enable a service of the machine, or conflicts with an installed MTA, is not
 # installed but unpacked below ${RELAIS_PEERS:-/opt/relais-peers}: the tests run it from private
@@ -8,8 +9,10 @@
 set -euo pipefail
 
 peers=${RELAIS_PEERS:-/opt/relais-peers}
-unpacked=(postfix exim4-base exim4-config exim4-daemon-light)   # directory: first word before "4-"
-commands=(python3 swaks msmtp curl openssl)                   # each is also the name of its package
+unpacked=(postfix exim4-base exim4-config exim4-daemon-light    # directory: first word before "4-"
+  haproxy s-nail dovecot-core node-nodemailer libmail-java)
+commands=(python3 swaks msmtp curl openssl perl)              # each is also the name of its package
+perl_modules=(libauthen-sasl-perl libdigest-hmac-perl libio-socket-ssl-perl)   # of swaks and Net::SMTP
 apt_options=(-qq -o DPkg::Lock::Timeout=300)
 
 say() { printf 'setup-peers: %s\n' "$*"; }
@@ -74,6 +77,9 @@ system_user() {
 for command in "${commands[@]}"; do
   command -v "$command" >/dev/null || install_missing "$command"
 done
+install_missing "${perl_modules[@]}"
+# From wherever the machine has it. Java is too large to be installed for one client: it is used where it is.
+command -v node >/dev/null || install_missing nodejs
 for package in "${unpacked[@]}"; do unpack "$package" "$peers/${package%%4-*}"; done
 if ! PATH=$PATH:/usr/sbin command -v knotd nsd >/dev/null; then unpack knot "$peers/knot"; fi
 

@@ -4,9 +4,12 @@ Each sends one message, octet for octet, and returns a Conversation: the reply c
 the tests compare, and the transcript, which they show when something is wrong.
 """
 
+import collections
 import re
 import smtplib
 import socket
+import ssl
+import struct
 import subprocess
 
 WHOLE = [220, 250, 250, 250, 354, 250, 221]  # greeting EHLO MAIL RCPT DATA . QUIT, one recipient
@@ -95,15 +98,52 @@ class Reply:
 
 
 class Session:
-    """One SMTP connection typed by hand: octets out, replies in."""
+    """One SMTP connection typed by hand: octets out, replies in.
 
-    def __init__(self, relais, line_end=b"\r\n", greeted=True):
-        self._socket = socket.create_connection((relais.address, relais.port), timeout=30)
+    `source`: address to come from; `port`: of another listener; `tls`: an ssl.SSLContext for TLS from the
+    first octet (starttls() does it later), `name`: that of SNI.
+    """
+
+    def __init__(self, relais, line_end=b"\r\n", greeted=True, source=None, port=None, tls=None, name=None):
+        self._socket = socket.create_connection((relais.address, port or relais.port), timeout=30,
+                                                source_address=(source, 0) if source else None)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb")
         self._line_end = line_end
-        self.transcript = ""
+        self._file = None
+        self._said = collections.deque(maxlen=500)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=name)
+        self._file = self._socket.makefile("rb")
         self.greeting = self.reply() if greeted else None
+
+    @property
+    def transcript(self):
+        return "\n".join(self._said)
+
+    @property
+    def socket(self):
+        return self._socket
+
+    def starttls(self, context, name=None):
+        """STARTTLS and the handshake; everything after it goes through TLS."""
+        reply = self.command("STARTTLS")
+        if reply.code != 220:
+            raise AssertionError(f"STARTTLS: {reply}\n{self.transcript}")
+        self.handshake(context, name)
+        return reply
+
+    def handshake(self, context, name=None):
+        self._file.close()
+        self._socket = context.wrap_socket(self._socket, server_hostname=name)
+        self._file = self._socket.makefile("rb")
+        self._said.append(f"-- {self._socket.version()} {self._socket.cipher()}")
+
+    def hello(self, name="client.test.example"):
+        """EHLO; returns what was announced: keyword -> parameters."""
+        reply = self.command(f"EHLO {name}")
+        if reply.code != 250:
+            raise AssertionError(f"EHLO: {reply}\n{self.transcript}")
+        return {line[4:].split(" ")[0]: line[4:].split(" ")[1:] for line in reply.lines[1:]}
 
     def __enter__(self):
         return self
@@ -115,8 +155,13 @@ class Session:
         self._file.close()
         self._socket.close()
 
+    def reset(self):
+        """Ends the connection by RST, as a crashed host or a firewall does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
     def send(self, octets):
-        self.transcript += f"C: {octets[:200]!r}\n"
+        self._said.append(f"C: {octets[:200]!r}")
         self._socket.sendall(octets)
         return self
 
@@ -124,8 +169,11 @@ class Session:
         """The next reply; EOFError where the server has hung up instead."""
         lines = []
         while True:
-            line = self._file.readline()
-            self.transcript += f"S: {line!r}\n"
+            try:
+                line = self._file.readline()
+            except TimeoutError:
+                raise AssertionError(f"no reply within {self._socket.gettimeout():.0f} s:\n{self.transcript}") from None
+            self._said.append(f"S: {line!r}")
             if not line:
                 raise EOFError(f"connection closed, expected a reply:\n{self.transcript}")
             if not line.endswith(b"\r\n") or not re.match(rb"[2-5]\d\d[ -]", line) or len(line) > 512:
@@ -134,12 +182,21 @@ class Session:
             if line[3:4] == b" ":
                 return Reply(lines)
 
+    def replies(self, count):
+        return [self.reply() for _ in range(count)]
+
     def command(self, text):
         return self.send(text.encode() + self._line_end).reply()
+
+    def send_bytewise(self, octets):
+        for at in range(len(octets)):
+            self._socket.sendall(octets[at:at + 1])
+        self._said.append(f"C: {octets[:200]!r}, octet by octet")
+        return self
 
     def is_closed(self):
         """Waits for the server to close: True if nothing but the end comes."""
         try:
             return self._file.read() == b""
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             return True

@@ -1,5 +1,6 @@
 #include "message/header_scan.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
@@ -66,6 +67,19 @@ TEST_CASE("the header scan finds what a relay needs") {
       CHECK(s.has_date == r.date);
       CHECK(s.has_from == r.from);
       CHECK(header_section(r.content) == std::string_view(r.content).substr(0, r.length));
+      // With a line end behind it, the end is seen as it arrives, at the same place.
+      const auto whole = r.content + "\r\n\r\n";
+      for (std::size_t step = 1; step <= whole.size(); ++step) {
+        message::header_end_finder finder;
+        bool found = false;
+        for (std::size_t n = 0; n < whole.size() && !found;) {
+          n = std::min(n + step, whole.size());
+          const std::string part = whole.substr(0, n);
+          found = finder.find(part);
+        }
+        REQUIRE(found);
+        CHECK(finder.position() == scan_header(whole).length);
+      }
     }
   }
 }
@@ -78,6 +92,16 @@ TEST_CASE("the header scan survives a cut at every octet") {
       CHECK(s.length <= part.size());
       CHECK(s.received_fields <= r.received + 1);
     }
+}
+
+TEST_CASE("octets above 127 in the header are told, those of the body are not") {
+  CHECK_FALSE(scan_header("Subject: plain old text\r\n\r\nJ\xc3\xb6rg\r\n").has_utf8);
+  for (std::size_t at = 9; at < 40; ++at) {
+    std::string header = "Subject: " + std::string(40, 'x') + "\r\n";
+    header[at] = '\xc3';
+    CHECK(scan_header(header).has_utf8);
+    CHECK(scan_header(header + "\r\nbody").has_utf8);
+  }
 }
 
 TEST_CASE("an endless Message-ID is nobody's") {

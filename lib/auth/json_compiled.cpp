@@ -1,0 +1,2 @@
+// Boost.JSON is compiled here, for all of relais.
+#include <boost/json/src.hpp>
