@@ -5,6 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "auth/make_authenticator.hpp"
 #include "base/error.hpp"
 #include "daemon/exit_codes.hpp"
 
@@ -14,10 +15,14 @@ using namespace std::chrono_literals;
 
 // What each worker has of its own.
 struct relay::worker_parts {
-  worker_parts(const net::runtime& w, spool::store& store, spool::runner& readers)
-      : world(w), gate(store, readers, w) {}
+  worker_parts(const net::runtime& w, spool::store& store, spool::runner& readers,
+               inbound::shared_policy& policy)
+      : world(w), gate(store, readers, w), clients(policy, w) {}
   const net::runtime& world;
   queue::spool_gate gate;
+  inbound::connection_book clients;
+  std::unique_ptr<auth::authenticator> authenticator;
+  std::unique_ptr<inbound::gatekeeper> keeper;
   std::unique_ptr<inbound::server> server;
 };
 
@@ -81,21 +86,93 @@ relay::relay(const config::settings& settings, world surroundings)
       routes_(settings_),
       budget_(settings_.limits.memory.bytes),
       tls_(client_context(settings_)),
+      failures_(settings_.auth),
       scheduler_(*world_.workers.front(), routes_),
       index_changed_(world_.workers.front()->executor) {
+  load_texts();
+  load_certificates();
+  make_listeners();
   open_spool();
-  for (const auto* w : world_.workers) {
-    workers_.push_back(std::make_unique<worker_parts>(*w, *store_, *world_.readers));
-    inbound::session_context context{*w,      settings_, access_,        workers_.back()->gate,
-                                     budget_, ids_,      *world_.events, {}};
-    const bool owns_queue = w == world_.workers.front();
-    context.enqueue = [this, owns_queue](std::shared_ptr<queue::queued_message> message) {
-      if (owns_queue) return schedule(std::move(message));
-      net::asio::post(world_.workers.front()->executor,
-                      [this, m = std::move(message)] { schedule(m); });
-    };
-    workers_.back()->server = std::make_unique<inbound::server>(std::move(context), connections_);
+  try {
+    policy_ = std::make_unique<inbound::shared_policy>(settings_, *world_.workers.front(),
+                                                       greylist_.get(), *world_.events);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::config, e.what());
   }
+  for (std::size_t i = 0; i < world_.workers.size(); ++i) make_worker(i);
+}
+
+void relay::load_texts() {
+  for (const auto& [name, text] : settings_.replies) {
+    const auto id = smtp::find_reply(name);
+    if (!id) throw startup_error(exit_code::config, "replies: there is no reply " + name);
+    if (const auto fault = texts_.set(*id, text); !fault.empty()) {
+      throw startup_error(exit_code::config, "replies: the text of " + name + ' ' + fault);
+    }
+  }
+}
+
+void relay::load_certificates() {
+  std::string why;
+  certificates_ = tls::load_server_certificates(settings_.tls, world_.workers.front()->clock, why);
+  if (!certificates_) throw startup_error(exit_code::config, why);
+  warn_of_certificates();
+}
+
+void relay::warn_of_certificates() {
+  for (const auto& sentence : certificates_->warnings()) {
+    world_.events->emit(events::notice{"smtpd", true, sentence});
+  }
+}
+
+std::string relay::reload_certificates() {
+  auto fault = certificates_->reload();
+  if (fault.empty()) warn_of_certificates();
+  return fault;
+}
+
+void relay::make_listeners() {
+  for (const auto& l : settings_.listeners) {
+    auto profile = inbound::make_profile(settings_, l, !certificates_->is_empty());
+    listeners_.emplace_back(std::move(profile));
+  }
+}
+
+void relay::make_worker(std::size_t index) {
+  const auto& w = *world_.workers[index];
+  auto made = std::make_unique<worker_parts>(w, *store_, *world_.readers, *policy_);
+  auto& resolver = *world_.resolvers[index];
+  auth::surroundings around{w, resolver, tls_.get(), failures_, {}, {}};
+  around.run = [blocking = world_.blocking](std::function<void()> job) {
+    blocking->run(std::move(job));
+  };
+  around.warn = [events = world_.events](const std::string& sentence) {
+    events->emit(events::notice{"smtpd", true, sentence});
+  };
+  made->authenticator = auth::make_authenticator(settings_.auth, std::move(around));
+  made->keeper = inbound::make_gatekeeper(settings_, w, resolver, *policy_, *world_.events);
+  inbound::session_context context{w,
+                                   settings_,
+                                   access_,
+                                   texts_,
+                                   *certificates_,
+                                   made->authenticator.get(),
+                                   *made->keeper,
+                                   made->gate,
+                                   budget_,
+                                   ids_,
+                                   *world_.events,
+                                   connections_,
+                                   {}};
+  const bool owns_queue = index == 0;
+  context.enqueue = [this, owns_queue](std::shared_ptr<queue::queued_message> message) {
+    if (owns_queue) return schedule(std::move(message));
+    net::asio::post(world_.workers.front()->executor,
+                    [this, m = std::move(message)] { schedule(m); });
+  };
+  made->server = std::make_unique<inbound::server>(std::move(context), connections_, made->clients,
+                                                   *world_.descriptors);
+  workers_.push_back(std::move(made));
 }
 
 relay::~relay() = default;
@@ -120,6 +197,10 @@ void relay::open_spool() {
     throw startup_error(full_or_failing ? exit_code::io_error : exit_code::cannot_create, sentence);
   }
   store_ = std::move(opened->store);
+  // Not before the spool is ours.
+  if (settings_.policy.greylist.enabled) {
+    greylist_ = inbound::make_state_file(*world_.disk, *world_.maintenance, "greylist", warn);
+  }
   ids_.raise(opened->highest_id);
   const auto health = store_->has_room(0);
   if (health == spool::health::good) return;
@@ -211,9 +292,12 @@ void relay::schedule_held_back() {
   net::asio::post(world_.workers.front()->executor, [this] { schedule_held_back(); });
 }
 
-void relay::adopt(std::size_t worker, std::unique_ptr<net::acceptor> listener) {
-  own_endpoints_.push_back(listener->local());
-  workers_[worker]->server->adopt(std::move(listener));
+void relay::adopt(std::size_t worker, std::size_t listener,
+                  std::unique_ptr<net::acceptor> acceptor) {
+  if (acceptor->address().is != listen_address::kind::local) {
+    own_endpoints_.push_back(acceptor->local());
+  }
+  workers_[worker]->server->adopt(std::move(acceptor), listeners_[listener]);
 }
 
 void relay::adopt_http(std::unique_ptr<net::acceptor> listener) {
@@ -274,9 +358,9 @@ void relay::start() {
   settler_ = std::make_unique<delivery::settler>(
       first.world, settings_.hostname, schedule_of(settings_.retry), scheduler_,
       workers_.front()->gate, ids_, budget_, *world_.events);
-  engine_ = std::make_unique<delivery::engine>(first.world, engine_options(own_endpoints_),
-                                               *world_.resolver, scheduler_, workers_.front()->gate,
-                                               *settler_, budget_, *world_.events);
+  engine_ = std::make_unique<delivery::engine>(
+      first.world, engine_options(own_endpoints_), *world_.resolvers.front(), scheduler_,
+      workers_.front()->gate, *settler_, budget_, *world_.events);
   world_.maintenance->run([this] { enumerate(); });
   for (const auto& w : workers_) w->server->start();
   if (http_) http_->start();

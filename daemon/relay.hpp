@@ -38,8 +38,7 @@ struct world {
   spool::runner* committer = nullptr;
   spool::runner* readers = nullptr;
   spool::runner* maintenance = nullptr;
-  spool::runner* blocking = nullptr;  ///< password hashes, PAM, small files
-  inbound::state_file* greylist = nullptr;
+  spool::runner* blocking = nullptr;  ///< password hashes, PAM: on any of a few threads
   net::descriptor_reserve* descriptors = nullptr;
   event_sink* events = nullptr;
 };
@@ -64,7 +63,7 @@ class relay {
   /// Blocks.
   void close();
   /// Reads the certificates anew; "" or what is wrong, and the old ones stay. On the first worker.
-  std::string reload_certificates() { return certificates_->reload(); }
+  std::string reload_certificates();
   /// A second signal: nothing is waited for any more. On the first worker.
   void hurry();
 
@@ -73,6 +72,11 @@ class relay {
   delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
   http::relay_state state() const;
   void open_spool();
+  void load_texts();
+  void load_certificates();
+  void make_listeners();
+  void make_worker(std::size_t index);
+  void warn_of_certificates();
   // What was in the spool at the start, on the maintenance runner; the rest on the first worker.
   void enumerate();
   void take(std::vector<spool::stored_message> found);
@@ -94,6 +98,7 @@ class relay {
   smtp::reply_texts texts_;
   std::unique_ptr<tls::server_certificates> certificates_;
   auth::failure_book failures_;
+  std::unique_ptr<inbound::state_file> greylist_;
   std::unique_ptr<inbound::shared_policy> policy_;
   std::deque<inbound::shared_listener> listeners_;  // as in settings_.listeners
   std::unique_ptr<spool::store> store_;

@@ -192,7 +192,8 @@ struct submission_settings {
   std::string domain;       ///< qualifies bare local addresses; "" = hostname
   bool add_missing = true;  ///< Date, Message-ID, From
   bool remove_bcc = true;
-  bool add_sender = false;  ///< a Sender field where From is not the login's
+  bool add_sender = false;          ///< a Sender field where From is not the login's
+  duration longest_hold = 24h * 7;  ///< FUTURERELEASE
   friend bool operator==(const submission_settings&, const submission_settings&) = default;
 };
 

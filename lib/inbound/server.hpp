@@ -16,6 +16,7 @@ namespace relais::inbound {
 
 /// One listener as all workers see it; outlives them.
 struct shared_listener {
+  explicit shared_listener(listener_profile p) : profile(std::move(p)) {}
   listener_profile profile;
   std::atomic<std::uint64_t> connections{0};
 };

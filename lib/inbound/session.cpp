@@ -26,12 +26,18 @@ smtp::server_options protocol_options(const session_context& context,
   o.limits.text_line = static_cast<std::size_t>(limits.text_line.bytes);
   o.limits.errors = static_cast<unsigned>(limits.errors);
   o.limits.junk_commands = static_cast<unsigned>(limits.junk_commands);
+  o.extensions = profile.extensions;
+  if (o.extensions.has(smtp::extension::future_release)) {
+    const auto longest =
+        std::chrono::floor<std::chrono::seconds>(context.settings.submission.longest_hold);
+    o.limits.hold_seconds = static_cast<std::uint32_t>(longest.count());
+    o.limits.hold_until = context.world.clock.wall() + longest;
+  }
   // What bare line ends could smuggle concerns strangers; our own printers and scripts are helped.
   const bool helped = profile.newlines == config::newline_choice::automatic
                           ? client.is_trusted
                           : profile.newlines == config::newline_choice::normalize;
   o.newlines = helped ? smtp::newline_mode::normalize : smtp::newline_mode::reject;
-  o.extensions = profile.extensions;
   const auto& policy = context.settings.policy;
   const auto is_in = [&](const std::vector<ip_network>& networks) {
     return std::ranges::any_of(networks,

@@ -103,6 +103,7 @@ class session {
   net::task<void> on_rcpt(const smtp::path& recipient, const smtp::rcpt_parameters& given);
   std::optional<smtp::reply_id> storage_refusal(std::uint64_t size) const;
   std::optional<smtp::reply_id> sender_refusal(const smtp::path& sender, std::uint64_t size) const;
+  bool is_too_late(const smtp::mail_parameters& given) const;
   /// May send anywhere: by its address, its certificate or its login.
   bool is_permitted() const noexcept { return facts_.is_exempt(); }
   std::optional<smtp::reply_id> take_parameters(const smtp::mail_parameters& given);

@@ -3,6 +3,7 @@
 // secrets.
 #include <chrono>
 
+#include "auth/failure_book.hpp"
 #include "inbound/session.hpp"
 
 namespace relais::inbound {

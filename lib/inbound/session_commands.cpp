@@ -46,6 +46,11 @@ std::optional<reply_id> session::sender_refusal(const smtp::path& sender,
   return {};
 }
 
+/// What was lawful to say, and cannot be done (RFC 4865 5).
+bool session::is_too_late(const smtp::mail_parameters& given) const {
+  return given.hold_until && *given.hold_until <= context_.world.clock.wall();
+}
+
 net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_parameters& given) {
   transaction_ = transaction{};
   transaction_.envelope.reverse_path = sender;
@@ -53,6 +58,9 @@ net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_para
   if (const auto refusal = sender_refusal(sender, given.size)) {
     const auto shown = sender.text();
     co_return reject("MAIL", *refusal, shown, nullptr);
+  }
+  if (is_too_late(given)) {
+    co_return reject("MAIL", reply_id::bad_parameter_value, {}, nullptr);
   }
   if (hello_verdict_.is_refusal()) {
     const auto asked = hello_verdict_;
@@ -105,6 +113,12 @@ net::task<void> session::on_rcpt(const smtp::path& recipient, const smtp::rcpt_p
   if (!context_.access.may_relay(is_permitted(), recipient)) {
     const auto shown = recipient.text();
     co_return reject("RCPT", reply_id::relay_denied, shown, &recipient);
+  }
+  // The relay itself sees no route in it, but a next hop might: strangers do not travel that way
+  // through us (threats: open relay).
+  if (!is_permitted() && policy::looks_routed(recipient)) {
+    const auto shown = recipient.text();
+    co_return reject("RCPT", reply_id::routed_address, shown, &recipient);
   }
   if (context_.keeper.asks_at_rcpt(facts_)) {
     // Behind the question the event's views are gone.

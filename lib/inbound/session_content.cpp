@@ -2,6 +2,7 @@
 // and the promise at its end. RFC 5321 4.1.1.4, 4.4; RFC 6409 8 for submissions.
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "inbound/session.hpp"
 #include "message/submission.hpp"
 #include "message/trace.hpp"

@@ -2,8 +2,6 @@
 // and what makes it begin anew: STARTTLS (RFC 3207), XCLIENT. XFORWARD is here, too.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "inbound/session.hpp"
@@ -83,8 +81,7 @@ void session::learn_certificate() {
     for (const auto& c : context_.settings.auth.certificates) {
       if (c.fingerprint == fingerprint) channel_.certificate_user = c.user;
     }
-    const auto& trusted = context_.settings.relay.trusted_certificates;
-    if (std::ranges::find(trusted, fingerprint) != trusted.end()) {
+    if (context_.access.is_trusted_certificate(fingerprint)) {
       facts_.is_trusted = true;
       known += " (trusted)";
     }

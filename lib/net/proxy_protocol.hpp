@@ -18,10 +18,12 @@ struct proxy_header {
   std::optional<endpoint> client, server;
 };
 
-inline constexpr std::size_t longest_proxy_header = 16 + 65535;
+/// Of version 2, with 4 KiB of addresses and extensions; 107 in version 1. What is longer is
+/// malformed.
+inline constexpr std::size_t longest_proxy_header = 16 + 4096;
 
-/// Reads a header off the front of `octets`. Never looks further than the header is long: 107
-/// octets of v1, 16 and the length said in v2 (at most 4 KiB are accepted).
-proxy_header parse_proxy_header(std::string_view octets) noexcept;
+/// Reads a header off the front of `octets`, everything that has come so far. What cannot become
+/// one is malformed at once; `incomplete` never outlasts longest_proxy_header octets.
+proxy_header parse_proxy_header(std::string_view octets);
 
 }  // namespace relais::net

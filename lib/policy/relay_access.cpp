@@ -28,6 +28,10 @@ bool is_listed_domain(std::string_view domain, const std::vector<std::string>& d
   });
 }
 
+bool looks_routed(const smtp::path& forward_path) noexcept {
+  return forward_path.local_part().find_first_of("%!@") != std::string::npos;
+}
+
 relay_access::relay_access(const config::relay_settings& settings) : settings_(settings) {
   for (auto& f : settings_.trusted_certificates) f = plain_fingerprint(f);
 }

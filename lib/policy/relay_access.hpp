@@ -18,6 +18,10 @@ namespace relais::policy {
 /// only.
 bool is_listed_domain(std::string_view domain, const std::vector<std::string>& domains);
 
+/// A percent hack, a bang path or a second "@" within the local-part (RFC 2505 2.1): old MTAs would
+/// send it on to somewhere else.
+bool looks_routed(const smtp::path& forward_path) noexcept;
+
 class relay_access {
  public:
   explicit relay_access(const config::relay_settings& settings);

@@ -123,6 +123,7 @@ constexpr std::array<reply_row, static_cast<std::size_t>(count_)> table{{
   {sender_not_allowed, 553, "5.7.1", "<{}>: Sender address not allowed for you", "the client may not use this sender", "RFC 6409 6.1"},
   {sender_name_not_allowed, 553, "5.1.7", "<{}>: Sender address needs a domain", "MAIL with a bare local-part", "RFC 5321 4.1.2"},
   {recipient_name_not_allowed, 553, "5.1.3", "<{}>: Recipient address needs a domain", "RCPT with a bare local-part", "RFC 5321 4.1.2"},
+  {routed_address, 553, "5.1.3", "<{}>: Routing within an address is not allowed", "a stranger's RCPT with %, ! or a second @ in the local-part", "RFC 2505 2.1"},
   {bare_newline, 550, "5.5.2", "Lines must end in <CR><LF>", "a bare CR or LF where none is tolerated", "RFC 5321 2.3.8"},
   {message_too_big, 552, "5.3.4", "Message exceeds the size limit", "the content was longer than allowed", "RFC 1870 6.3"},
   {size_too_big, 552, "5.3.4", "Declared size exceeds the size limit", "MAIL with a SIZE above the limit", "RFC 1870 6.1"},

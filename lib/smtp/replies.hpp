@@ -111,6 +111,7 @@ enum class reply_id : std::uint8_t {
   sender_not_allowed,
   sender_name_not_allowed,
   recipient_name_not_allowed,
+  routed_address,
   bare_newline,
   message_too_big,
   size_too_big,

@@ -8,6 +8,9 @@ namespace relais::testing {
 
 namespace {
 
+// What both ends of a UNIX socket are shown as.
+const endpoint local_end{ip_address::v4(0x7f000001), 0};
+
 // One direction of a connection: what has arrived and is not read yet.
 struct pipe {
   explicit pipe(const net::asio::any_io_executor& executor) : changed(executor) {}
@@ -94,10 +97,12 @@ class sim_transport final : public net::transport {
 
 class sim_acceptor final : public net::acceptor {
  public:
-  sim_acceptor(sim_world& world, std::map<endpoint, sim_acceptor*>& listeners, endpoint at)
-      : listeners_(listeners), at_(at), changed_(world.io.get_executor()) {
-    listeners_[at_] = this;
-  }
+  /// `forget` is called when it listens no more.
+  sim_acceptor(sim_world& world, listen_address address, endpoint at, std::function<void()> forget)
+      : address_(std::move(address)),
+        at_(at),
+        forget_(std::move(forget)),
+        changed_(world.io.get_executor()) {}
   ~sim_acceptor() override { close(); }
   sim_acceptor(const sim_acceptor&) = delete;
   sim_acceptor& operator=(const sim_acceptor&) = delete;
@@ -112,11 +117,12 @@ class sim_acceptor final : public net::acceptor {
   void close() noexcept override {
     if (closed_) return;
     closed_ = true;
-    listeners_.erase(at_);
+    forget_();
     backlog_.clear();
     changed_.notify_all();
   }
   endpoint local() const override { return at_; }
+  listen_address address() const override { return address_; }
 
   void arrive(net::accepted_connection connection) {
     backlog_.push_back(std::move(connection));
@@ -124,17 +130,54 @@ class sim_acceptor final : public net::acceptor {
   }
 
  private:
-  std::map<endpoint, sim_acceptor*>& listeners_;
+  listen_address address_;
   endpoint at_;
+  std::function<void()> forget_;
   net::condition changed_;
   std::deque<net::accepted_connection> backlog_;
   bool closed_ = false;
 };
 
 result<std::unique_ptr<net::acceptor>> sim_node::listen(const endpoint& at, bool) {
-  if (world_.listeners_.contains(at)) return errc::busy;
-  return std::unique_ptr<net::acceptor>(
-      std::make_unique<sim_acceptor>(world_, world_.listeners_, at));
+  return listen_at(at, at);
+}
+
+result<std::unique_ptr<net::acceptor>> sim_node::listen(const listen_address& at, bool, unsigned) {
+  switch (at.is) {
+    case listen_address::kind::inet: return listen_at(at, at.at);
+    case listen_address::kind::any: return listen_at(at, endpoint{address_, at.at.port});
+    case listen_address::kind::inherited: break;
+    case listen_address::kind::local: {
+      if (local_.contains(at.name)) return errc::busy;
+      auto made = std::make_unique<sim_acceptor>(world_, at, local_end,
+                                                 [this, name = at.name] { local_.erase(name); });
+      local_[at.name] = made.get();
+      return std::unique_ptr<net::acceptor>(std::move(made));
+    }
+  }
+  return make_error_code(boost::system::errc::operation_not_supported);
+}
+
+result<std::unique_ptr<net::acceptor>> sim_node::listen_at(const listen_address& address,
+                                                           const endpoint& at) {
+  auto& all = world_.listeners_;
+  if (all.contains(at)) return errc::busy;
+  auto made = std::make_unique<sim_acceptor>(world_, address, at, [&all, at] { all.erase(at); });
+  all[at] = made.get();
+  return std::unique_ptr<net::acceptor>(std::move(made));
+}
+
+std::unique_ptr<net::transport> sim_node::join(sim_acceptor& listener, const endpoint& remote,
+                                               const endpoint& local) {
+  const auto executor = world_.io.get_executor();
+  const auto there = std::make_shared<pipe>(executor);
+  const auto back = std::make_shared<pipe>(executor);
+  net::accepted_connection accepted;
+  accepted.connection = std::make_unique<sim_transport>(world_, there, back);
+  accepted.remote = remote;
+  accepted.local = local;
+  listener.arrive(std::move(accepted));
+  return std::make_unique<sim_transport>(world_, back, there);
 }
 
 net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to, duration) {
@@ -146,15 +189,18 @@ net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to
   if (listener == world_.listeners_.end()) {
     co_return make_error_code(boost::system::errc::connection_refused);
   }
-  const auto executor = world_.io.get_executor();
-  const auto there = std::make_shared<pipe>(executor);
-  const auto back = std::make_shared<pipe>(executor);
-  net::accepted_connection accepted;
-  accepted.connection = std::make_unique<sim_transport>(world_, there, back);
-  accepted.remote = endpoint{address_, next_port_++};
-  accepted.local = to;
-  listener->second->arrive(std::move(accepted));
-  std::unique_ptr<net::transport> mine = std::make_unique<sim_transport>(world_, back, there);
+  const endpoint from{address_, next_port_++};
+  auto mine = join(*listener->second, from, to);
+  co_return std::move(mine);
+}
+
+net::task<result<std::unique_ptr<net::transport>>> sim_node::connect_local(std::string path,
+                                                                           duration) {
+  const auto listener = local_.find(path);
+  if (listener == local_.end()) {
+    co_return make_error_code(boost::system::errc::no_such_file_or_directory);
+  }
+  auto mine = join(*listener->second, local_end, local_end);
   co_return std::move(mine);
 }
 

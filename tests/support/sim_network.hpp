@@ -1,6 +1,6 @@
 // The network of the simulated world: connections between its hosts, with latency per packet,
 // packets cut at random places, refused and reset connections. Order within a connection is kept,
-// as TCP keeps it.
+// as TCP keeps it. UNIX sockets are names of one host.
 #pragma once
 
 #include <deque>
@@ -9,17 +9,29 @@
 
 namespace relais::testing {
 
+class sim_acceptor;
+
 class sim_node final : public net::network {
  public:
   sim_node(sim_world& world, ip_address address) : world_(world), address_(address) {}
   result<std::unique_ptr<net::acceptor>> listen(const endpoint& at, bool shared) override;
+  result<std::unique_ptr<net::acceptor>> listen(const listen_address& at, bool shared,
+                                                unsigned mode) override;
   net::task<result<std::unique_ptr<net::transport>>> connect(endpoint to, duration limit) override;
+  net::task<result<std::unique_ptr<net::transport>>> connect_local(std::string path,
+                                                                   duration limit) override;
   bool is_own_address(const ip_address& address) const override { return address == address_; }
 
  private:
+  result<std::unique_ptr<net::acceptor>> listen_at(const listen_address& address,
+                                                   const endpoint& at);
+  std::unique_ptr<net::transport> join(sim_acceptor& listener, const endpoint& remote,
+                                       const endpoint& local);
+
   sim_world& world_;
   ip_address address_;
   std::uint16_t next_port_ = 40000;
+  std::map<std::string, sim_acceptor*> local_;
 };
 
 }  // namespace relais::testing

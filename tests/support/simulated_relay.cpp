@@ -136,6 +136,7 @@ std::size_t simulated_relay::large_files() const {
 // What they still hold refers to the store of the relay.
 void simulated_relay::end_runners() {
   readers_.reset();
+  blocking_.reset();
   maintenance_.reset();
   committer_.reset();
 }
@@ -146,20 +147,27 @@ void simulated_relay::start() {
   committer_ = world_.make_runner();
   readers_ = world_.make_runner(4);
   maintenance_ = world_.make_runner();
+  blocking_ = world_.make_runner(2);
   if (maintenance_delay != duration{}) {
     maintenance_ = std::make_unique<slow_runner>(std::move(maintenance_), maintenance_delay);
   }
   const auto& runtime = world_.runtime(address);
   daemon::world surroundings;
   surroundings.workers = {&runtime};
-  surroundings.resolver = &dns_;
+  surroundings.resolvers = {&dns_};
   surroundings.disk = &storage_;
   surroundings.committer = committer_.get();
   surroundings.readers = readers_.get();
   surroundings.maintenance = maintenance_.get();
+  surroundings.blocking = blocking_.get();
+  surroundings.descriptors = &descriptors_;
   surroundings.events = &log;
   relay_ = std::make_unique<daemon::relay>(settings, surroundings);
-  relay_->adopt(0, *runtime.network.listen(settings.listeners.front().address, false));
+  for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
+    const auto& l = settings.listeners[i];
+    const auto mode = static_cast<unsigned>(l.mode);
+    relay_->adopt(0, i, *runtime.network.listen(l.address, false, mode));
+  }
   relay_->adopt_http(*runtime.network.listen(http_endpoint, false));
   relay_->start();
   running_ = true;

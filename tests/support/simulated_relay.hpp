@@ -53,7 +53,8 @@ class simulated_relay {
   sim_world& world_;
   sim_disk& storage_;
   fake_resolver& dns_;
-  std::unique_ptr<spool::runner> committer_, readers_, maintenance_;
+  std::unique_ptr<spool::runner> committer_, readers_, maintenance_, blocking_;
+  net::descriptor_reserve descriptors_{1000000, 0, [] { return std::uint64_t{0}; }};
   std::unique_ptr<daemon::relay> relay_;
   bool running_ = false;
 };
