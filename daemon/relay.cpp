@@ -103,12 +103,12 @@ relay::relay(const config::settings& settings, world surroundings)
 }
 
 void relay::load_texts() {
-  for (const auto& [name, text] : settings_.replies) {
-    const auto id = smtp::find_reply(name);
-    if (!id) throw startup_error(exit_code::config, "replies: there is no reply " + name);
-    if (const auto fault = texts_.set(*id, text); !fault.empty()) {
-      throw startup_error(exit_code::config, "replies: the text of " + name + ' ' + fault);
-    }
+  for (const auto& r : settings_.replies) {
+    const auto id = smtp::find_reply(r.reply);
+    const auto fault = id ? texts_.set(*id, r.text) : "there is no such reply, see docs/replies.md";
+    if (fault.empty()) continue;
+    const auto sentence = r.place.text() + ": replies." + r.reply + ": " + fault;
+    throw startup_error(exit_code::config, sentence);
   }
 }
 

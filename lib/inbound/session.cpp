@@ -102,7 +102,7 @@ net::task<void> session::serve(std::optional<reply_id> refusal) {
 
 net::task<session::goes_on> session::handle(smtp::server_event e) {
   switch (e.kind) {
-    case server_event_kind::hello: co_await on_hello(); break;
+    case server_event_kind::hello: facts_.hello = protocol_.hello(); break;
     case server_event_kind::mail: co_await on_mail(*e.address, *e.mail); break;
     case server_event_kind::rcpt: co_await on_rcpt(*e.address, *e.rcpt); break;
     case server_event_kind::data: on_data(); break;

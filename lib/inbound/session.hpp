@@ -98,7 +98,6 @@ class session {
   void on_auth_cancelled();
 
   // Commands.
-  net::task<void> on_hello();
   net::task<void> on_mail(const smtp::path& sender, const smtp::mail_parameters& given);
   net::task<void> on_rcpt(const smtp::path& recipient, const smtp::rcpt_parameters& given);
   std::optional<smtp::reply_id> storage_refusal(std::uint64_t size) const;
@@ -142,7 +141,6 @@ class session {
   auth::account account_;
   unsigned auth_failures_ = 0;
   unsigned errors_seen_ = 0;
-  verdict hello_verdict_;
   std::string origin_;  // of XFORWARD
   transaction transaction_;
   std::string buffer_;

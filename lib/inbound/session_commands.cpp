@@ -15,13 +15,6 @@ constexpr std::int8_t most_urgent_of_strangers = 0;
 
 }  // namespace
 
-net::task<void> session::on_hello() {
-  facts_.hello = protocol_.hello();
-  hello_verdict_ = verdict{};
-  if (!context_.keeper.asks_at_hello(facts_)) co_return;
-  hello_verdict_ = co_await context_.keeper.at_hello(facts_);
-}
-
 std::optional<reply_id> session::storage_refusal(std::uint64_t size) const {
   switch (context_.gate.has_room(size)) {
     case spool::health::good: return {};
@@ -61,10 +54,6 @@ net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_para
   }
   if (is_too_late(given)) {
     co_return reject("MAIL", reply_id::bad_parameter_value, {}, nullptr);
-  }
-  if (hello_verdict_.is_refusal()) {
-    const auto asked = hello_verdict_;
-    co_return reject("MAIL", *asked.refusal, asked.argument, nullptr, asked.rule);
   }
   // Behind the question the event's views are gone.
   const auto lowered = take_parameters(given);

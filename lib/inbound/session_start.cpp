@@ -109,7 +109,6 @@ net::task<session::goes_on> session::on_starttls() {
   // All that was said in clear is forgotten (RFC 3207 4.2).
   transaction_ = transaction{};
   facts_.hello.clear();
-  hello_verdict_ = verdict{};
   offer_mechanisms();
   if (facts_.is_trusted && profile_.newlines == config::newline_choice::automatic) {
     protocol_.set_newlines(smtp::newline_mode::normalize);
@@ -164,7 +163,6 @@ net::task<void> session::on_xclient(std::span<const smtp::client_attribute> attr
   channel_.client = client.address;
   account_.user = facts_.user;
   is_bound_ = false;  // the proxy has checked the login, and only it knows of its senders
-  hello_verdict_ = verdict{};
   verdict asked;
   if (context_.keeper.asks_at_connect(facts_)) {
     const auto name = facts_.name;
