@@ -203,6 +203,7 @@ std::vector<wire_form> forms_of(const situation& s) {
   std::size_t octets = 0;
   for (const auto& t : s.turns) octets += t.said.size();
   std::vector<wire_form> all{{turn_by_turn, 0, false}};
+  if (s.only_by_turns) return all;
   if (s.may_pipeline) all.push_back({whole, 0, true});
   all.push_back({wire_form::kind::octets, 0, s.may_pipeline});
   for (std::size_t at = 1; at < octets; ++at) all.push_back({split, at, s.may_pipeline});
