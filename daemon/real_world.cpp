@@ -14,17 +14,33 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "daemon/bound_listeners.hpp"
 #include "daemon/log.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/relay.hpp"
 #include "dns/cache.hpp"
 #include "dns/cares_resolver.hpp"
 #include "dns/hosts_file.hpp"
+#include "inbound/state_file.hpp"
+#include "net/descriptors.hpp"
 
 namespace relais::daemon {
 namespace {
 
 namespace asio = boost::asio;
+
+std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
+                                                   const asio::any_io_executor& executor) {
+  dns::resolver_options o;
+  o.servers = s.servers;
+  o.timeout = s.timeout;
+  o.attempts = static_cast<unsigned>(s.attempts);
+  try {
+    return std::make_unique<dns::cares_resolver>(executor, o);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
+  }
+}
 
 struct worker {
   explicit worker(const clock& time)
@@ -33,12 +49,23 @@ struct worker {
         random(system_seed()),
         runtime{io.get_executor(), time, random, *alarms, *network},
         work(io.get_executor()) {}
+
+  /// Each worker asks and remembers by itself.
+  void look_up_names(const config::dns_settings& settings, const clock& time) {
+    source = make_resolver(settings, io.get_executor());
+    cache = std::make_unique<dns::caching_resolver>(*source, time);
+    resolver = std::make_unique<dns::hosts_file_resolver>(*cache, "/etc/hosts");
+  }
+
   asio::io_context io{1};
   std::unique_ptr<net::alarms> alarms;
   std::unique_ptr<net::network> network;
   seeded_random random;
   net::runtime runtime;
   asio::executor_work_guard<asio::io_context::executor_type> work;
+  std::unique_ptr<dns::cares_resolver> source;
+  std::unique_ptr<dns::caching_resolver> cache;
+  std::unique_ptr<dns::hosts_file_resolver> resolver;
 };
 
 std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
@@ -56,10 +83,6 @@ std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
   throw startup_error(exit_code::cannot_create, sentence);
 }
 
-startup_error cannot_listen(const endpoint& at, const error_code& why) {
-  return {exit_code::unavailable, fmt::format("cannot listen on {}: {}", at.text(), why.message())};
-}
-
 /// Until everything that waits for the runner is done.
 void wait_for(spool::runner& busy) {
   std::promise<void> done;
@@ -70,63 +93,40 @@ void wait_for(spool::runner& busy) {
 // Reads and large writes at a time; more would not make a disk faster.
 constexpr std::size_t reader_threads = 4;
 
-using bound = std::pair<std::size_t, std::unique_ptr<net::acceptor>>;
+// Password hashes at a time: each takes a core for a tenth of a second.
+constexpr std::size_t blocking_threads = 4;
 
-// A host without IPv6 shall not stumble over the default listener [::1].
-bool is_missing_ipv6_loopback(const endpoint& at, const error_code& why) {
-  return at.address.is_v6() && at.address.is_loopback() &&
-         (why == boost::system::errc::address_not_available ||
-          why == boost::system::errc::address_family_not_supported);
+std::unique_ptr<inbound::state_file> open_greylist(spool::disk& disk, spool::runner& writer,
+                                                   event_sink& log) {
+  return inbound::make_state_file(disk, writer, "greylist", [&log](const std::string& sentence) {
+    log.emit(events::notice{"policy", true, sentence});
+  });
 }
 
-std::vector<bound> bind_all(const config::settings& settings,
-                            std::vector<std::unique_ptr<worker>>& workers, event_sink& log) {
-  std::vector<bound> all;
-  for (const auto& l : settings.listeners) {
-    auto at = l.address;
-    for (std::size_t w = 0; w < workers.size(); ++w) {
-      auto made = workers[w]->network->listen(at, workers.size() > 1);
-      if (!made && settings.listeners.size() > 1 && is_missing_ipv6_loopback(at, made.error())) {
-        log.emit(
-            events::notice{"master", true, "not listening on " + at.text() + ": no IPv6 here"});
-        break;
-      }
-      if (!made) throw cannot_listen(at, made.error());
-      at = (*made)->local();  // with port 0, all workers share the port that the first one got
-      all.emplace_back(w, std::move(*made));
-    }
-  }
-  return all;
+void warn_of_few_descriptors(const config::limit_settings& s, std::uint64_t limit,
+                             event_sink& log) {
+  if (s.connections + s.reserved_descriptors <= limit) return;
+  const auto sentence = fmt::format(
+      "{} descriptors are allowed (ulimit -n, LimitNOFILE=): new clients will wait before "
+      "limits.connections {} are reached",
+      limit, s.connections);
+  log.emit(events::notice{"master", true, sentence});
 }
 
-std::unique_ptr<net::acceptor> bind_http(const config::settings& settings, worker& first) {
-  if (settings.http.listen.empty()) return nullptr;
-  const auto at = *endpoint::parse(settings.http.listen);  // checked by the loader
-  auto made = first.network->listen(at, false);
-  if (!made) throw cannot_listen(at, made.error());
-  return std::move(*made);
-}
-
-std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
-                                                   const asio::any_io_executor& executor) {
-  dns::resolver_options o;
-  o.servers = s.servers;
-  o.timeout = s.timeout;
-  o.attempts = static_cast<unsigned>(s.attempts);
-  try {
-    return std::make_unique<dns::cares_resolver>(executor, o);
-  } catch (const std::exception& e) {
-    throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
-  }
-}
-
-// A habit of many hands; without this the default action would end the daemon.
-void answer_hangups(asio::signal_set& hangups, event_sink& log) {
+// SIGHUP is what certificate clients send (certbot's deploy hook, systemctl reload).
+void answer_hangups(asio::signal_set& hangups, relay& mail, event_sink& log) {
   hangups.async_wait([&](error_code ec, int) {
     if (ec) return;
-    log.emit(
-        events::notice{"master", true, "SIGHUP ignored: restart to read the configuration anew"});
-    answer_hangups(hangups, log);
+    const auto fault = mail.reload_certificates();
+    if (fault.empty()) {
+      log.emit(events::notice{"master", false,
+                              "SIGHUP: certificates read anew; a changed configuration needs a "
+                              "restart"});
+    } else {
+      log.emit(
+          events::notice{"master", true, "SIGHUP: the certificates stay as they were: " + fault});
+    }
+    answer_hangups(hangups, mail, log);
   });
 }
 
@@ -170,42 +170,55 @@ exit_code run(config::settings settings) {
   auto count = static_cast<std::size_t>(settings.workers);
   if (count == 0) count = std::max(1u, std::thread::hardware_concurrency());
   std::vector<std::unique_ptr<worker>> workers;
-  for (std::size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<worker>(time));
+  std::vector<net::network*> networks;
+  for (std::size_t i = 0; i < count; ++i) {
+    workers.push_back(std::make_unique<worker>(time));
+    networks.push_back(workers.back()->network.get());
+  }
   auto& first = *workers.front();
+  const auto limit = net::raise_descriptor_limit();
+  warn_of_few_descriptors(settings.limits, limit, *log);
+  net::descriptor_reserve descriptors(limit, settings.limits.reserved_descriptors);
 
   // From here on a signal waits for its turn rather than kill a half-made daemon.
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
-  auto listeners = bind_all(settings, workers, *log);
-  auto http_listener = bind_http(settings, first);
+  auto listeners = bind_listeners(settings, networks, *log);
+  auto http_listener = bind_http(settings, *first.network);
   drop_privileges(settings.user);
   const auto disk = open_spool_disk(settings.spool.directory);
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner(reader_threads);
   auto maintenance = spool::make_thread_runner();
-  const auto source = make_resolver(settings.dns, first.io.get_executor());
-  dns::caching_resolver cache(*source, time);
-  dns::hosts_file_resolver resolver(cache, "/etc/hosts");
+  auto blocking = spool::make_thread_runner(blocking_threads);
+  const auto greylist = open_greylist(*disk, *maintenance, *log);
+  for (const auto& w : workers) w->look_up_names(settings.dns, time);
 
   world surroundings;
-  for (const auto& w : workers) surroundings.workers.push_back(&w->runtime);
-  surroundings.resolver = &resolver;
+  for (const auto& w : workers) {
+    surroundings.workers.push_back(&w->runtime);
+    surroundings.resolvers.push_back(w->resolver.get());
+  }
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
   surroundings.maintenance = maintenance.get();
+  surroundings.blocking = blocking.get();
+  surroundings.greylist = greylist.get();
+  surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
   relay mail(settings, surroundings);
-  for (auto& [index, listener] : listeners) {
-    if (index == 0) {
-      log->emit(events::notice{"master", false, "listening on " + listener->local().text()});
+  for (auto& l : listeners) {
+    if (l.worker == 0) {
+      const auto where = l.acceptor->address().text();
+      log->emit(events::notice{"master", false, "listening on " + where});
     }
-    mail.adopt(index, std::move(listener));
+    mail.adopt(l.worker, l.listener, std::move(l.acceptor));
   }
   if (http_listener) mail.adopt_http(std::move(http_listener));
   mail.start();
 
   asio::signal_set hangups(first.io, SIGHUP);
-  answer_hangups(hangups, *log);
+  answer_hangups(hangups, mail, *log);
   bool clean = true;
   std::exception_ptr failure;
   asio::co_spawn(first.io, until_signal(signals, mail, *log, clean),
@@ -227,6 +240,7 @@ exit_code run(config::settings settings) {
   pthread_sigmask(SIG_BLOCK, &late, nullptr);
   // Their last jobs end before the spool that they work on does.
   readers.reset();
+  blocking.reset();
   wait_for(*maintenance);
   wait_for(*committer);
   if (!failure) mail.close();
