@@ -10,8 +10,6 @@ namespace {
 using namespace std::chrono_literals;
 using smtp::reply_id;
 
-constexpr std::uint64_t for_ever = UINT64_MAX;
-
 const std::string not_written =
     "451 4.3.0 Queue file could not be written, try again later\r\n";
 const std::string full = "452 4.3.1 Not enough storage, try again later\r\n";

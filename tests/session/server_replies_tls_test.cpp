@@ -51,19 +51,6 @@ offer under_tls() {
 
 const turn starttls = turn("STARTTLS\r\n", "220 2.0.0 relay.test Ready to start TLS\r\n").awaited();
 
-/// What the next hop gets of the one message.
-std::string delivered(relay_scene& r) {
-  r.world.run_until([&] { return !r.remote->taken.empty(); }, duration(std::chrono::hours(1)));
-  REQUIRE(r.remote->taken.size() == 1);
-  return r.remote->taken[0].content;
-}
-
-void delivers(relay_scene& r) {
-  r.dns.zone.erase("here.test");
-  r.dns.add_mx("here.test", 10, "mx.far.test");
-  r.remote_comes_up();
-}
-
 TEST_CASE("reply starttls_ready: the session begins anew under TLS") {
   situation s;
   s.configure = [](relay_scene& r) {

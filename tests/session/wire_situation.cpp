@@ -5,6 +5,8 @@
 #include <catch2/catch.hpp>
 #include <memory>
 
+#include "base/error.hpp"
+
 namespace relais::testing {
 
 using namespace std::chrono_literals;
@@ -200,13 +202,13 @@ std::string expected_of(const situation& s) {
 
 std::vector<wire_form> forms_of(const situation& s) {
   using enum wire_form::kind;
-  std::size_t octets = 0;
-  for (const auto& t : s.turns) octets += t.said.size();
+  std::size_t length = 0;
+  for (const auto& t : s.turns) length += t.said.size();
   std::vector<wire_form> all{{turn_by_turn, 0, false}};
   if (s.only_by_turns) return all;
   if (s.may_pipeline) all.push_back({whole, 0, true});
-  all.push_back({wire_form::kind::octets, 0, s.may_pipeline});
-  for (std::size_t at = 1; at < octets; ++at) all.push_back({split, at, s.may_pipeline});
+  all.push_back({octets, 0, s.may_pipeline});
+  for (std::size_t at = 1; at < length; ++at) all.push_back({split, at, s.may_pipeline});
   return all;
 }
 
@@ -286,6 +288,18 @@ turn ehlo(const offer& announced) {
     heard += (&line == &lines.back() ? "250 " : "250-") + line + "\r\n";
   }
   return {"EHLO c.test\r\n", std::move(heard)};
+}
+
+void delivers(relay_scene& scene) {
+  scene.dns.zone.erase("here.test");
+  scene.dns.add_mx("here.test", 10, "mx.far.test");
+  scene.remote_comes_up();
+}
+
+std::string delivered(relay_scene& scene) {
+  scene.world.run_until([&] { return !scene.remote->taken.empty(); }, 1h);
+  REQUIRE(scene.remote->taken.size() == 1);
+  return scene.remote->taken[0].content;
 }
 
 void check_session(const situation& s) {

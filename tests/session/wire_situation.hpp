@@ -61,6 +61,11 @@ void check_reply(smtp::reply_id id, const situation& s);
 /// The same for what is not about one reply.
 void check_session(const situation& s);
 
+/// To configure with: mail for here.test reaches the next hop.
+void delivers(relay_scene& scene);
+/// The content of the one message that the next hop gets.
+std::string delivered(relay_scene& scene);
+
 // Turns that most situations have.
 
 struct offer {  ///< what EHLO announces besides the usual
