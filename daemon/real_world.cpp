@@ -21,7 +21,6 @@
 #include "dns/cache.hpp"
 #include "dns/cares_resolver.hpp"
 #include "dns/hosts_file.hpp"
-#include "inbound/state_file.hpp"
 #include "net/descriptors.hpp"
 
 namespace relais::daemon {
@@ -95,13 +94,6 @@ constexpr std::size_t reader_threads = 4;
 
 // Password hashes at a time: each takes a core for a tenth of a second.
 constexpr std::size_t blocking_threads = 4;
-
-std::unique_ptr<inbound::state_file> open_greylist(spool::disk& disk, spool::runner& writer,
-                                                   event_sink& log) {
-  return inbound::make_state_file(disk, writer, "greylist", [&log](const std::string& sentence) {
-    log.emit(events::notice{"policy", true, sentence});
-  });
-}
 
 void warn_of_few_descriptors(const config::limit_settings& s, std::uint64_t limit,
                              event_sink& log) {
@@ -190,7 +182,6 @@ exit_code run(config::settings settings) {
   auto readers = spool::make_thread_runner(reader_threads);
   auto maintenance = spool::make_thread_runner();
   auto blocking = spool::make_thread_runner(blocking_threads);
-  const auto greylist = open_greylist(*disk, *maintenance, *log);
   for (const auto& w : workers) w->look_up_names(settings.dns, time);
 
   world surroundings;
@@ -203,7 +194,6 @@ exit_code run(config::settings settings) {
   surroundings.readers = readers.get();
   surroundings.maintenance = maintenance.get();
   surroundings.blocking = blocking.get();
-  surroundings.greylist = greylist.get();
   surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
   relay mail(settings, surroundings);
