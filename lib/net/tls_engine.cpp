@@ -26,6 +26,7 @@ tls_engine::tls_engine(const tls_parameters& parameters) : ssl_(SSL_new(paramete
   const auto& name = parameters.peer_name;
   const auto address = ip_address::parse(name);
   if (!name.empty() && !address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str());
+  if (parameters.session != nullptr) SSL_set_session(ssl_.get(), parameters.session);
   if (!parameters.verify) {
     SSL_set_verify(ssl_.get(), SSL_VERIFY_NONE, nullptr);
     return;

@@ -23,6 +23,7 @@ struct tls_parameters {
   tls_role role = tls_role::client;
   std::string peer_name;  ///< client: SNI, and the name that a certificate must carry
   bool verify = false;    ///< client: refuse a certificate that does not verify for peer_name
+  SSL_SESSION* session = nullptr;  ///< client: to go on with, if the server still knows it
 };
 
 class tls_engine {
