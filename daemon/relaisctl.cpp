@@ -1,14 +1,16 @@
-// relaisctl: looks into the spool and changes it while relaisd is stopped. Here are the arguments
-// and the exit codes; what the verbs do is in ctl/.
+// relaisctl: looks into the spool and changes it while relaisd is stopped, and keeps the users
+// file. Here are the arguments and the exit codes; what the verbs do is in ctl/.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "config/load.hpp"
 #include "daemon/ctl/output.hpp"
 #include "daemon/ctl/queue_verbs.hpp"
 #include "daemon/ctl/spool_verbs.hpp"
+#include "daemon/ctl/user_verbs.hpp"
 
 namespace {
 
@@ -18,9 +20,12 @@ struct arguments {
   std::string config = "/etc/relais/relais.yaml";
   std::string spool;
   bool json = false;
-  std::string id;
+  std::string id;  ///< of a message, or the name of a user
   selection which;
   std::string target;
+  std::string users_file;
+  std::vector<std::string> users;
+  account_options account;
 };
 
 /// What was asked for, when all arguments are known.
@@ -102,10 +107,77 @@ void add_spool_verbs(CLI::App& spool, arguments& args, action& chosen) {
       [&] { chosen = [&](const context& c) { return export_to(c, args.target); }; });
 }
 
+users_file users_file_of(const arguments& args, bool config_given) {
+  users_file file;
+  file.json = args.json;
+  file.path = args.users_file;
+  if (!file.path.empty() && !config_given) return file;
+  const auto loaded = relais::config::load_file(args.config, relais::config::process_environment());
+  for (const auto& m : loaded.mistakes) warn(m.to_text());
+  if (!loaded.mistakes.empty()) {
+    throw failure(exit_code::config, "without its configuration, name the file by --file FILE");
+  }
+  if (file.path.empty()) file.path = loaded.values.auth.users_file;
+  file.reader = loaded.values.user;
+  if (file.path.empty()) {
+    throw failure(exit_code::config,
+                  args.config + " has no auth.users_file; name the file by --file FILE");
+  }
+  return file;
+}
+
+using user_action = std::function<exit_code(const users_file&)>;
+
+CLI::App& add_user_verb(CLI::App& user, const char* name, const char* doc, arguments& args) {
+  auto& verb = *user.add_subcommand(name, doc);
+  verb.add_option("USER", args.id, "the name of the account")->required();
+  return verb;
+}
+
+void add_password_options(CLI::App& verb, account_options& how) {
+  verb.add_option("--scheme", how.scheme,
+                  "yescrypt, bcrypt, sha512, argon2; scram: a SCRAM record and no hash")
+      ->capture_default_str();
+  verb.add_flag("--no-scram", how.no_scram, "no SCRAM record besides the hash");
+}
+
+void add_user_verbs(CLI::App& user, arguments& args, user_action& chosen) {
+  user.add_option("--file", args.users_file, "the users file, in place of the configured one");
+  user.add_subcommand("list", "all accounts, without their secrets")->final_callback([&] {
+    chosen = list_users;
+  });
+  auto& how = args.account;
+  auto& add = add_user_verb(user, "add", "a new account; its password is read from stdin", args);
+  add_password_options(add, how);
+  add.add_option("--senders", how.senders, "the senders it may use: a@b.example,@b.example,*");
+  add.add_flag("--disable", how.disabled, "it cannot log in until it is enabled");
+  add.final_callback([&] { chosen = [&](const auto& f) { return add_user(f, args.id, how); }; });
+  auto& passwd = add_user_verb(user, "passwd", "another password, read from stdin", args);
+  add_password_options(passwd, how);
+  passwd.final_callback(
+      [&] { chosen = [&](const auto& f) { return change_password(f, args.id, how); }; });
+  auto& senders = add_user_verb(user, "senders", "other senders that it may use", args);
+  senders.add_option("SENDERS", how.senders, "a@b.example,@b.example,*; empty: the rule")
+      ->required();
+  senders.final_callback(
+      [&] { chosen = [&](const auto& f) { return set_senders(f, args.id, how.senders); }; });
+  auto& disable = add_user_verb(user, "disable", "it cannot log in any more", args);
+  disable.final_callback(
+      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.id, true); }; });
+  auto& enable = add_user_verb(user, "enable", "it can log in again", args);
+  enable.final_callback(
+      [&] { chosen = [&](const auto& f) { return set_disabled(f, args.id, false); }; });
+  auto& remove = *user.add_subcommand("remove", "take accounts away");
+  remove.add_option("USER", args.users, "their names")->required();
+  remove.final_callback(
+      [&] { chosen = [&](const auto& f) { return remove_users(f, args.users); }; });
+}
+
 exit_code parse_and_act(int argc, char** argv) {
   arguments args;
   action chosen;
-  CLI::App app{"relaisctl, for the spool of relaisd while it is stopped"};
+  user_action chosen_of_users;
+  CLI::App app{"relaisctl, for the spool of relaisd while it is stopped, and for its users"};
   const auto* config = app.add_option("-c,--config", args.config, "the configuration of relaisd")
                            ->capture_default_str();
   app.add_option("--spool", args.spool, "the spool, in place of the configured one");
@@ -114,12 +186,16 @@ exit_code parse_and_act(int argc, char** argv) {
   app.require_subcommand(1);
   add_queue_verbs(add_group(app, "queue", "messages in the spool"), args, chosen);
   add_spool_verbs(add_group(app, "spool", "the spool as a whole"), args, chosen);
+  add_user_verbs(add_group(app, "user", "accounts of AUTH in the users file"), args,
+                 chosen_of_users);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? exit_code::ok : exit_code::usage;
   }
-  return chosen(context_of(args, config->count() > 0));
+  const bool config_given = config->count() > 0;
+  if (chosen_of_users) return chosen_of_users(users_file_of(args, config_given));
+  return chosen(context_of(args, config_given));
 }
 
 }  // namespace

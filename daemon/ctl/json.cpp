@@ -1,5 +1,5 @@
-// Messages as JSON. Boost.JSON is compiled here, and here only.
-#include <boost/json/src.hpp>
+// Messages as JSON. (Boost.JSON itself is compiled in lib/auth.)
+#include <boost/json.hpp>
 #include <utility>
 
 #include "daemon/ctl/render.hpp"

@@ -208,6 +208,7 @@ net::task<introspection_answer> introspection::talk(net::stream& wire, std::stri
   if (!failed) failed = co_await wire.write(request);
   wipe(request);
   http::response_parser<http::string_body> response;
+  response.eager(true);  // the body as well, not only the header
   response.header_limit(largest_header);
   response.body_limit(largest_body);
   std::string pending, buffer(4096, '\0');

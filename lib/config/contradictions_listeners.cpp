@@ -26,6 +26,7 @@ bool demands_auth(const listener& l) {
 
 bool can_log_in(const settings& s) {
   const auto& a = s.auth;
+  if (a.mechanisms.empty()) return false;
   const bool by_backend = !a.users_file.empty() || !a.pam_service.empty() ||
                           !a.dovecot_socket.empty() || !a.tokens.introspection_url.empty() ||
                           !a.tokens.jwt_keys_file.empty();
@@ -34,6 +35,14 @@ bool can_log_in(const settings& s) {
 
 bool is_off(const listener& l, std::string_view keyword) {
   return std::ranges::count(l.extensions_off, keyword) > 0;
+}
+
+/// automatic is encrypt for submission, but at port 465.
+bool needs_starttls(const listener& l) {
+  if (l.tls == listener_tls::automatic) {
+    return l.role == listener_role::submission && !has_port(l, 465);
+  }
+  return l.tls == listener_tls::may || l.tls == listener_tls::encrypt;
 }
 
 /// What is wrong with one listener by itself; "" if nothing is.
@@ -49,7 +58,7 @@ std::string fault_of(const listener& l) {
   if (l.tls == listener_tls::none && l.client_certificates) {
     return "client_certificates need TLS, and tls is none";
   }
-  if (is_off(l, "STARTTLS") && (l.tls == listener_tls::may || l.tls == listener_tls::encrypt)) {
+  if (is_off(l, "STARTTLS") && needs_starttls(l)) {
     return "tls needs STARTTLS, which is in extensions_off";
   }
   if (is_off(l, "AUTH") && demands_auth(l)) return "AUTH is demanded, but also in extensions_off";
@@ -81,12 +90,12 @@ void check_listeners(const settings& s, std::vector<contradiction>& found) {
                        i});
     }
     if (demands_auth(l) && !can_log_in(s)) {
-      found.push_back({{"listeners", "auth.users_file", "auth.pam_service", "auth.dovecot_socket",
-                        "auth.certificates", "auth.tokens.introspection_url",
-                        "auth.tokens.jwt_keys_file", "tls.client_ca_file"},
-                       name + "it demands AUTH, but nobody can log in: set auth.users_file or "
-                              "another backend of auth",
-                       i});
+      found.push_back(
+          {{"listeners", "auth.users_file", "auth.pam_service", "auth.dovecot_socket",
+            "auth.certificates", "auth.tokens.introspection_url", "auth.tokens.jwt_keys_file",
+            "tls.client_ca_file"},
+           name + "it demands AUTH, but nobody can log in: set auth.users_file or another backend",
+           i});
     }
   }
   const bool asks = std::ranges::any_of(s.listeners, &listener::client_certificates);

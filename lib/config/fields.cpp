@@ -12,9 +12,10 @@ namespace {
 constexpr std::array section_docs{
     section_row{"relay", "Who may send mail through this host, and where to."},
     section_row{"tls", "TLS towards clients; without certificates, STARTTLS is not offered."},
-    section_row{"auth",
-                "Logins of clients (AUTH); where none of users_file, pam_service, dovecot_socket, "
-                "certificates and tokens is set, AUTH is not offered."},
+    section_row{
+        "auth",
+        "Logins of clients (AUTH); with no users_file, pam_service, dovecot_socket, tokens or "
+        "client certificates, AUTH is not offered."},
     section_row{"auth.tokens", "OAuth 2 access tokens, for OAUTHBEARER and XOAUTH2."},
     section_row{"policy",
                 "What clients must pass that are neither trusted nor logged in; rules and rates "

@@ -56,7 +56,7 @@ constexpr std::array table{
           .range = {0, million}},
     field{.key = "limits.error_delay",
           .at = to<&settings::limits, &limit_settings::error_delay>,
-          .doc = "How late.",
+          .doc = "So late: the wait before each reply to such a command.",
           .range = {0, ns(1min)}},
     field{.key = "limits.junk_commands",
           .at = to<&settings::limits, &limit_settings::junk_commands>,

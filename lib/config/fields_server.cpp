@@ -166,7 +166,7 @@ const item_type& items_of<listener>() {
 template <>
 const item_type& items_of<reply_text>() {
   static constexpr item_type type{
-      .name = "reply",
+      .name = "reply text",
       .fields = reply_table,
       .short_key = {},
       .as_map = true,

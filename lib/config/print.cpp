@@ -135,9 +135,14 @@ std::string item_table(const field& f) {
   } else {
     text += "\nExamples:\n";
   }
-  text += "\n```yaml\n" + std::string(f.name()) + ":\n";
+  text += "\n```yaml\n";
+  std::string indent;
+  for (const auto name : split(f.key, '.')) {
+    text += indent + std::string(name) + ":\n";
+    indent += "  ";
+  }
   for (const auto line : split(type.examples, '\n')) {
-    text += (type.as_map ? "  " : "  - ") + std::string(line) + '\n';
+    text += indent + (type.as_map ? "" : "- ") + std::string(line) + '\n';
   }
   return text + "```\n";
 }

@@ -9,13 +9,20 @@
 namespace relais::config {
 namespace {
 
+/// Words that some readers of YAML take for something else than text.
+bool is_yaml_word(std::string_view text) {
+  static constexpr std::string_view words[] = {"null", "true", "false", "yes", "no",
+                                               "on",   "off",  "y",     "n"};
+  return std::ranges::any_of(words, [&](auto word) { return iequals(word, text); });
+}
+
 /// Plain where no reader of YAML could take it for anything but text; quoted otherwise.
 std::string scalar(std::string_view text) {
   const auto is_plain = [](char c) {
     return is_alnum(c) || c == '.' || c == '/' || c == '-' || c == '_' || c == '@' || c == '+';
   };
   const bool plain = !text.empty() && (is_alpha(text.front()) || text.front() == '/') &&
-                     std::ranges::all_of(text, is_plain) && !iequals(text, "null");
+                     std::ranges::all_of(text, is_plain) && !is_yaml_word(text);
   if (plain) return std::string(text);
   static constexpr char hex[] = "0123456789abcdef";
   std::string quoted = "\"";
@@ -138,11 +145,6 @@ std::string type_of(const field& f) {
   return {};
 }
 
-std::string plural(const std::string& word) {
-  if (word.ends_with("list") || !word.ends_with('s')) return word + 's';
-  return word + "es";
-}
-
 }  // namespace
 
 std::string octal_text(std::uint64_t number) {
@@ -206,8 +208,8 @@ std::string type_name(const field& f) {
   const auto one = item_type_name(f);
   if (!f.is_list()) return one;
   const auto* type = items_of(f);
-  if (type != nullptr && type->as_map) return "map of " + plural(one);
-  return "list of " + plural(one);
+  const bool is_map = type != nullptr && type->as_map;
+  return (is_map ? "map of " : "list of ") + one + (one.ends_with('s') ? "es" : "s");
 }
 
 }  // namespace relais::config

@@ -147,8 +147,10 @@ void tree_loader::unknown_key(const scope& in, const yaml_node& key) {
     if (iequals(f.name(), key.text) || iequals(f.key, key.text)) elsewhere = f.key;
   }
   for (const auto& s : sections()) {
+    if (!in.root.empty()) break;
     const auto name = name_within(in.section, s.name);
-    if (in.root.empty() && !name.empty()) here.push_back(name);
+    if (!name.empty()) here.push_back(name);
+    if (iequals(s.name.substr(s.name.rfind('.') + 1), key.text)) elsewhere = s.name;
   }
   std::string text = "unknown key " + quoted(key.text);
   if (!in.path.empty()) text += " in " + in.path;
@@ -226,14 +228,13 @@ void tree_loader::load_list(const target& t, const yaml_node& node, std::vector<
     if (node.is == node_kind::map && items_of<T>().as_map) return load_pairs(t, node, values);
   }
   if (node.is != node_kind::list) {
-    auto text = "must be a " + type_name(t.f);
-    if (node.is == node_kind::null) {
-      text += ": write [] for none";
-    } else {
-      text += ", not " + std::string(kind_name(node.is));
+    const auto kind = "must be a " + type_name(t.f);
+    std::string hint = ", not " + std::string(kind_name(node.is));
+    if (node.is == node_kind::null) hint = ": write [] for none";
+    if (node.is == node_kind::scalar && kind.starts_with("must be a list")) {
+      hint += ": write [" + printable(node.text, 100) + ']';
     }
-    if (node.is == node_kind::scalar) text += ": write [" + printable(node.text, 100) + ']';
-    complain(t, node.at, text);
+    complain(t, node.at, kind + hint);
     return;
   }
   if (node.children.empty() && !t.f.may_be_empty) {

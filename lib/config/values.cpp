@@ -245,7 +245,7 @@ std::string range_text(const field& f) {
                              std::is_same_v<T, std::vector<duration>>) {
           return both(shown_time);
         } else if constexpr (enumeration<T>) {
-          return all_words<T>();
+          return all_words<T>(f.check);
         } else {
           return {};
         }

@@ -31,7 +31,7 @@ std::string unknown_word(std::string_view text, const std::string& valid,
                          std::span<const std::string_view> texts);
 
 template <enumeration E>
-std::string parse_value(std::string_view text, const field&, E& value) {
+std::string parse_value(std::string_view text, const field& f, E& value) {
   std::vector<std::string_view> texts;
   for (const auto& w : words(E{})) {
     if (w.text == text) {
@@ -40,7 +40,7 @@ std::string parse_value(std::string_view text, const field&, E& value) {
     }
     texts.push_back(w.text);
   }
-  return unknown_word(text, all_words<E>(), texts);
+  return unknown_word(text, all_words<E>(f.check), texts);
 }
 
 /// "0660"

@@ -42,12 +42,13 @@ std::string_view word_of(E value) {
   return {};
 }
 
-/// "none, may, encrypt, verify"
+/// "none, may, encrypt, verify": those that `check` finds nothing wrong with, if there is one.
 template <enumeration E>
-std::string all_words() {
+std::string all_words(std::string (*check)(std::string_view)) {
   std::string all;
   for (const auto& w : words(E{})) {
     if (word_of(w.value) != w.text) continue;
+    if (check != nullptr && !check(w.text).empty()) continue;
     if (!all.empty()) all += ", ";
     all += w.text;
   }

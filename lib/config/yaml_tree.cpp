@@ -12,7 +12,7 @@
 namespace relais::config {
 namespace {
 
-constexpr std::size_t deepest = 10;  // the configuration needs four levels
+constexpr std::size_t deepest = 10;  // the configuration needs five levels
 
 position place(const YAML::Mark& mark) {
   if (mark.is_null()) return {};

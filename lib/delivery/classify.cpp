@@ -84,12 +84,26 @@ verdict unanswered(client_step step, const std::string& host_text) {
 
 verdict local(smtp::local_fault fault, const std::string& host_text) {
   // Another host may state another limit or offer the extension: the host is blamed.
-  if (fault == smtp::local_fault::smtputf8_not_offered) {
-    return {outcome::bounced, blame::host, "5.6.7",
-            fmt::format("an address needs SMTPUTF8, but it was not offered by host {}", host_text)};
+  const auto lacking = [&](const char* status, std::string_view why) -> verdict {
+    return {outcome::bounced, blame::host, status, fmt::format("{} host {}", why, host_text)};
+  };
+  switch (fault) {
+    case smtp::local_fault::smtputf8_not_offered:
+      return lacking("5.6.7", "an address or the header needs SMTPUTF8, but it was not offered by");
+    case smtp::local_fault::binary_not_offered:
+      return lacking("5.6.3", "the content is binary, but BINARYMIME was not offered by");
+    case smtp::local_fault::require_tls_not_met:
+      return lacking("5.7.30",
+                     "the sender requires TLS with a verified host that offers REQUIRETLS, unlike");
+    case smtp::local_fault::deliver_by_not_offered:
+      return lacking("5.3.3", "a delivery in time, which the sender requires, is not promised by");
+    case smtp::local_fault::deliver_by_over:
+      return {outcome::bounced, blame::message, "5.4.7",
+              "the time within which the sender wanted it delivered is over"};
+    case smtp::local_fault::size_exceeds_limit:
+    case smtp::local_fault::none: break;
   }
-  return {outcome::bounced, blame::host, "5.3.4",
-          fmt::format("message size exceeds the size limit stated by host {}", host_text)};
+  return lacking("5.3.4", "message size exceeds the size limit stated by");
 }
 
 verdict setup_refused(const smtp::client_failure& f, const std::string& host_text) {

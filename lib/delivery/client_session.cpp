@@ -60,7 +60,8 @@ net::task<void> client_session::send(const smtp::envelope& envelope,
                                      content_source& content) {
   ++uses_;
   content_fault_ = {};
-  protocol_->send(envelope, recipients, content.size());
+  const auto now = world_.clock.wall();
+  protocol_->send(envelope, recipients, content.size(), now);
   auto reached = co_await drive();
   if (reached == smtp::client_action::want_content) {
     co_await send_content(content);
@@ -69,8 +70,19 @@ net::task<void> client_session::send(const smtp::envelope& envelope,
   usable_ = reached == smtp::client_action::ready;
 }
 
+smtp::local_fault client_session::fault_of(const smtp::envelope& envelope,
+                                           const std::vector<std::size_t>& recipients,
+                                           std::uint64_t size) const {
+  for (const auto recipient : recipients) {
+    const auto fault = protocol_->fault_of(envelope, recipient, size, world_.clock.wall());
+    if (fault != smtp::local_fault::none) return fault;
+  }
+  return smtp::local_fault::none;
+}
+
 net::task<void> client_session::send_content(content_source& content) {
   armed_at_.reset();
+  const bool is_chunk = protocol_->is_chunk();
   smtp::dot_stuffer stuffer;
   auto left = content.size();
   do {
@@ -84,7 +96,13 @@ net::task<void> client_session::send_content(content_source& content) {
       co_return;
     }
     left -= piece->size();
-    if (!co_await send_piece(*piece, left == 0, stuffer)) co_return;
+    bool sent = false;
+    if (is_chunk) {
+      sent = co_await send_raw(*piece);
+    } else {
+      sent = co_await send_piece(*piece, left == 0, stuffer);
+    }
+    if (!sent) co_return;
   } while (left > 0);
   protocol_->content_sent();
 }
@@ -105,6 +123,19 @@ net::task<bool> client_session::send_piece(std::string_view piece, bool is_last,
       co_return false;
     }
   } while (!piece.empty());
+  co_return true;
+}
+
+net::task<bool> client_session::send_raw(std::string_view piece) {
+  while (!piece.empty()) {
+    const auto block = piece.substr(0, block_size);
+    piece.remove_prefix(block.size());
+    stream_->expires_after(options_.timeouts.content);
+    if (const auto ec = co_await stream_->write(block)) {
+      broken(ec);
+      co_return false;
+    }
+  }
   co_return true;
 }
 

@@ -45,6 +45,12 @@ class client_session {
   net::task<void> quit();
 
   bool is_usable() const noexcept { return usable_; }
+  /// What the peer offers; behind open().
+  const smtp::server_features& features() const { return protocol_->features(); }
+  /// Why the peer cannot take the message for one of these recipients, as far as its features tell;
+  /// behind open().
+  smtp::local_fault fault_of(const smtp::envelope& envelope,
+                             const std::vector<std::size_t>& recipients, std::uint64_t size) const;
   const std::vector<smtp::recipient_reply>& results() const { return protocol_->results(); }
   /// Of the last transaction: not the peer's fault.
   error_code content_fault() const noexcept { return content_fault_; }
@@ -68,6 +74,7 @@ class client_session {
   net::task<bool> fill();
   net::task<void> send_content(content_source& content);
   net::task<bool> send_piece(std::string_view piece, bool is_last, smtp::dot_stuffer& stuffer);
+  net::task<bool> send_raw(std::string_view piece);
   void broken(error_code why);
   duration time_limit() const;
 

@@ -121,7 +121,7 @@ net::task<void> engine::work(queue::destination& to) {
   auto job = scheduler_.take(to);
   if (!job) co_return;
   auto began = world_.clock.now();
-  auto reached = co_await open(to);
+  auto reached = co_await open(to, nullptr);
   if (!reached.session && to.connected > 0 && reached.why.what == outcome::deferred) {
     // Others are connected: the peer wants no more of us at a time. They do the work.
     to.limit = to.connected;
@@ -155,7 +155,21 @@ net::task<void> engine::work(queue::destination& to) {
   if (well && to.limit < options_.connections_per_destination) ++to.limit;
 }
 
-net::task<engine::opened> engine::open(const queue::destination& to) {
+namespace {
+
+smtp::recipient_reply refused_here(smtp::local_fault fault) {
+  smtp::recipient_reply answer;
+  answer.fault = fault;
+  return answer;
+}
+
+smtp::local_fault fault_of(const client_session& session, const queue::delivery_job& job) {
+  return session.fault_of(*job.message->envelope, job.recipients, job.message->size);
+}
+
+}  // namespace
+
+net::task<engine::opened> engine::open(const queue::destination& to, const unmet_need* need) {
   opened result;
   const auto& hop = to.hop;
   auto host_options = options_.hosts;
@@ -180,7 +194,12 @@ net::task<engine::opened> engine::open(const queue::destination& to) {
     }
     co_return result;
   }
+  if (need != nullptr) {
+    std::erase_if(found.hosts, [&](const dns::host& h) { return h.address == need->not_there; });
+    result.why = need->said;
+  }
   const auto tries = std::min(found.hosts.size(), options_.hosts_per_attempt);
+  bool is_unsure = false;
   for (std::size_t i = 0; i < tries; ++i) {
     auto session_settings = options_for(to);
     auto session = std::make_unique<client_session>(world_, std::move(session_settings),
@@ -188,10 +207,19 @@ net::task<engine::opened> engine::open(const queue::destination& to) {
     result.how.relay = session->relay_text();
     result.how.remote_mta = session->host().name;
     if (co_await session->open()) {
-      result.how.tls = session->tls_description();
-      result.session = std::move(session);
-      co_return result;
+      const auto fault = need == nullptr ? smtp::local_fault::none : fault_of(*session, need->job);
+      if (fault == smtp::local_fault::none) {
+        result.how.tls = session->tls_description();
+        result.how.peer_reports = session->features().dsn;
+        result.session = std::move(session);
+        co_return result;
+      }
+      // A host that could not be asked may offer what these do not: that is no bounce.
+      if (!is_unsure) result.why = classify(refused_here(fault), session->host_text());
+      co_await session->quit();
+      continue;
     }
+    is_unsure = true;
     const auto& failure = session->failure();
     result.why = failure.step == smtp::client_step::connect
                      ? connect_failed(failure.error, session->relay_text())
@@ -226,31 +254,38 @@ bool is_beyond_limit(const smtp::recipient_reply& r) {
          (r.remote->code() == 452 || r.remote->code() == 552);
 }
 
-// RFC 5321 4.5.3.1.10: recipients beyond the server's limit follow in a transaction of their own,
-// at once. Only where others were delivered, so that every round makes progress.
-std::optional<queue::delivery_job> take_overflow(queue::delivery_job& job,
-                                                 std::vector<smtp::recipient_reply>& results) {
-  if (std::ranges::none_of(results, is_delivered)) return {};
+bool is_for_another_host(const smtp::recipient_reply& r) {
+  return r.fault != smtp::local_fault::none && r.fault != smtp::local_fault::deliver_by_over;
+}
+
+/// The recipients whose answer is `such`, out of the job and its results.
+queue::delivery_job take_out(queue::delivery_job& job, std::vector<smtp::recipient_reply>& results,
+                             bool such(const smtp::recipient_reply&)) {
   queue::delivery_job rest;
   rest.message = job.message;
   rest.ready_since = job.ready_since;
+  if (std::ranges::none_of(results, such)) return rest;
   std::vector<std::size_t> answered;
   std::vector<smtp::recipient_reply> answers;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    if (is_beyond_limit(results[i])) {
+    if (such(results[i])) {
       rest.recipients.push_back(job.recipients[i]);
     } else {
       answered.push_back(job.recipients[i]);
       answers.push_back(std::move(results[i]));
     }
   }
-  if (rest.recipients.empty()) {
-    results = std::move(answers);
-    return {};
-  }
   job.recipients = std::move(answered);
   results = std::move(answers);
   return rest;
+}
+
+// RFC 5321 4.5.3.1.10: recipients beyond the server's limit follow in a transaction of their own,
+// at once. Only where others were delivered, so that every round makes progress.
+queue::delivery_job take_overflow(queue::delivery_job& job,
+                                  std::vector<smtp::recipient_reply>& results) {
+  if (std::ranges::none_of(results, is_delivered)) return {};
+  return take_out(job, results, is_beyond_limit);
 }
 
 }  // namespace
@@ -336,11 +371,44 @@ net::task<bool> engine::deliver(queue::destination& to, queue::delivery_job job,
     scheduler_.put_back(to, std::move(job));
     co_return false;
   }
-  if (auto rest = take_overflow(job, results)) scheduler_.put_back(to, std::move(*rest));
+  auto overflow = take_overflow(job, results);
+  if (!overflow.recipients.empty()) scheduler_.put_back(to, std::move(overflow));
+  verdict lacking;
+  if (!how.is_elsewhere) {
+    const auto first = std::ranges::find_if(results, is_for_another_host);
+    if (first != results.end()) lacking = classify(*first, session.host_text());
+  }
+  queue::delivery_job refused;
+  if (!how.is_elsewhere) refused = take_out(job, results, is_for_another_host);
   verdicts.reserve(results.size());
   for (const auto& r : results) verdicts.push_back(classify(r, session.host_text()));
-  co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
-  co_return session.is_usable();
+  if (!job.recipients.empty()) {
+    co_await settler_.settle(to, std::move(job), std::move(verdicts), how);
+  }
+  if (refused.recipients.empty()) co_return session.is_usable();
+  const auto here = session.host().address;
+  co_await session.quit();
+  co_await deliver_elsewhere(to, std::move(refused), here, std::move(lacking));
+  co_return false;
+}
+
+// The slot of a connection goes on being used: the one that was there is closed.
+net::task<void> engine::deliver_elsewhere(queue::destination& to, queue::delivery_job job,
+                                          ip_address not_there, verdict said) {
+  const auto began = world_.clock.now();
+  const unmet_need need{job, not_there, std::move(said)};
+  auto reached = co_await open(to, &need);
+  reached.how.is_elsewhere = true;
+  reached.how.began = began;
+  reached.how.connected = world_.clock.now();
+  if (reached.session) {
+    auto& session = *reached.session;
+    co_await deliver(to, std::move(job), session, reached.how);
+    co_await session.quit();
+    co_return;
+  }
+  std::vector<verdict> verdicts(job.recipients.size(), reached.why);
+  co_await settler_.settle(to, std::move(job), std::move(verdicts), reached.how);
 }
 
 net::task<void> engine::fail_all(queue::destination& to, queue::delivery_job job, opened failed) {

@@ -54,9 +54,18 @@ class engine {
   bool may_begin();
   net::task<void> serve(queue::destination& to);
   net::task<void> work(queue::destination& to);
-  net::task<opened> open(const queue::destination& to);
+  /// What a job needs that one host did not offer: another may.
+  struct unmet_need {
+    const queue::delivery_job& job;
+    ip_address not_there;
+    verdict said;
+  };
+  /// With `need`: to a host that can take the job; else `why` says what all lack.
+  net::task<opened> open(const queue::destination& to, const unmet_need* need);
   net::task<bool> deliver(queue::destination& to, queue::delivery_job job, client_session& session,
                           attempt how);
+  net::task<void> deliver_elsewhere(queue::destination& to, queue::delivery_job job,
+                                    ip_address not_there, verdict said);
   /// Where the content comes from; `lease` is for the memory that it takes.
   struct found_content {
     std::shared_ptr<const spool::message> whole;

@@ -15,8 +15,12 @@ double seconds(duration d) {
 // What the spool keeps of a remote text; the log has it whole.
 constexpr std::size_t diagnostic_limit = 300;
 
-// As much as is read of a message for a report, which returns its header.
+// As much as is read of a message for a report that returns its header.
 constexpr std::uint64_t header_limit = 256 * 1024;
+// A larger message is not returned as a whole, whatever RET says: a report is made in memory, where
+// it is there as read, as a part, and as the whole of it.
+constexpr std::uint64_t return_limit = 1024 * 1024;
+constexpr std::uint64_t copies_of_returned = 3;
 
 // The disk is full or failing.
 constexpr auto wait_after_failed_report = std::chrono::minutes(5);
@@ -37,6 +41,7 @@ struct settler::plan {
   spool::state_change change;
   std::vector<std::size_t> deferred;  // indexes into the verdicts
   std::vector<std::size_t> bounced;
+  std::vector<std::size_t> reported;  // what the sender is told: failed, or relayed
   bool expired = false;
 };
 
@@ -58,21 +63,19 @@ net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
   emit_attempts(job, verdicts, how);
   auto& message = *job.message;
   plan p;
-  judge(job, verdicts, p);
+  judge(job, verdicts, how, p);
   if (p.expired) {
     const auto sender = message.envelope->reverse_path.text();
     events_.emit(events::expired{message.id, sender});
   }
   bool stored = false;
-  if (!p.bounced.empty()) {
-    if (message.is_report()) {
-      events_.emit(
-          events::notice{"bounce", true,
-                         "the report " + message.id.text() +
-                             " cannot be delivered and is dropped: no report about a report"});
-    } else {
-      stored = co_await report(job, verdicts, how, p);
-    }
+  if (!p.bounced.empty() && message.is_report()) {
+    events_.emit(
+        events::notice{"bounce", true,
+                       "the report " + message.id.text() +
+                           " cannot be delivered and is dropped: no report about a report"});
+  } else if (!p.reported.empty()) {
+    stored = co_await report(job, verdicts, how, p);
   }
   for (auto& entry : p.change.entries) message.recipients[entry.recipient] = entry.state;
   if (!stored && !p.change.entries.empty()) gate_.settle(std::move(p.change));
@@ -89,7 +92,21 @@ net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
   }
 }
 
-void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p) {
+/// RFC 3461 5.2.2, 5.2.6. Where the peer has DSN, success is its to tell.
+bool settler::wants_report(const queue::queued_message& message, std::size_t recipient,
+                           const verdict& v, const attempt& how) noexcept {
+  if (message.is_report()) return false;
+  const auto& asked = message.envelope->options_of(recipient).notify;
+  switch (v.what) {
+    case outcome::delivered: return asked.success && !how.peer_reports;
+    case outcome::bounced: return !asked.is_specified() || asked.failure;
+    case outcome::deferred: break;
+  }
+  return false;
+}
+
+void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts,
+                    const attempt& how, plan& p) {
   const auto& message = *job.message;
   p.now = world_.clock.wall();
   p.change.id = message.id;
@@ -99,10 +116,16 @@ void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdic
   // After a jump of the clock every message gets another attempt before its age may end it.
   const auto grace = 2 * *std::ranges::max_element(schedule_.intervals);
   const bool ages_count = clock_jump_.may_expire(world_.clock.now(), p.now, grace);
-  const auto counted_from = ages_count ? message.arrival : p.now;
+  // FUTURERELEASE: the life in the queue begins when it may be delivered (RFC 4865 5).
+  const auto born = std::max(message.arrival, message.envelope->hold_until.value_or(wall_time{}));
+  const auto counted_from = ages_count ? born : p.now;
   p.next_attempt = policy::next_attempt(schedule_, attempts, counted_from, p.now,
                                         message.is_report(), world_.random);
-  const bool over = policy::is_expired(schedule_, counted_from, p.now, message.is_report());
+  bool over = policy::is_expired(schedule_, counted_from, p.now, message.is_report());
+  if (const auto& by = message.envelope->by; by && by->is_return) {
+    over = over || p.now >= by->at;
+    p.next_attempt = std::max(p.now, std::min(p.next_attempt, by->at));
+  }
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     auto& v = verdicts[i];
     spool::state_change::entry entry;
@@ -125,6 +148,7 @@ void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdic
         p.deferred.push_back(i);
         break;
     }
+    if (wants_report(message, job.recipients[i], v, how)) p.reported.push_back(i);
     p.change.entries.push_back(std::move(entry));
   }
 }
@@ -164,7 +188,9 @@ net::task<bool> settler::report(const queue::delivery_job& job,
   const auto& message = *job.message;
   const auto held = message.content;
   std::string read;
-  if (!held) read = co_await read_original(message);
+  queue::memory_lease reading(budget_);
+  const auto most = message.envelope->ret == smtp::dsn_return::full ? return_limit : header_limit;
+  if (!held) read = co_await read_original(message, most, reading);
   const auto made = std::make_shared<spool::message>();
   made->id = ids_.next(p.now);
   made->arrival = p.now;
@@ -178,13 +204,15 @@ net::task<bool> settler::report(const queue::delivery_job& job,
   std::vector<spool::state_change> together{p.change};
   const auto error = co_await gate_.append(durable, std::move(together));
   if (error) {
-    // No report, so nobody would know: the recipients stay, and the attempt is repeated.
+    // No report, so nobody would know: who failed stays, and the attempt is repeated. Who was
+    // delivered is not: a success is told once or never.
     events_.emit(events::notice{"bounce", true,
                                 message.id.text() + ": the report could not be stored (" +
-                                    error.message() + "), the recipients stay deferred"});
+                                    error.message() + "), failed recipients stay deferred"});
     // Not at once: the next attempt of a message whose time is over would be now, again and again.
     p.next_attempt = std::max(p.next_attempt, p.now + wait_after_failed_report);
-    for (const auto i : p.bounced) {
+    for (const auto i : p.reported) {
+      if (verdicts[i].what != outcome::bounced) continue;
       p.change.entries[i].state.status = spool::recipient_status::pending;
       p.change.entries[i].state.next_attempt = p.next_attempt;
       p.deferred.push_back(i);
@@ -192,7 +220,13 @@ net::task<bool> settler::report(const queue::delivery_job& job,
     std::ranges::sort(p.deferred);
     co_return false;
   }
-  events_.emit(events::bounced{message.id, made->id});
+  if (!p.bounced.empty()) {
+    events_.emit(events::bounced{message.id, made->id});
+  } else {
+    events_.emit(events::notice{
+        "bounce", false,
+        message.id.text() + ": sender delivery status notification: " + made->id.text()});
+  }
   queue::memory_lease lease(budget_);
   const bool keep = lease.cover(durable->content.size());
   auto queued = queue::make_queued(std::move(durable), std::move(lease));
@@ -201,11 +235,14 @@ net::task<bool> settler::report(const queue::delivery_job& job,
   co_return true;
 }
 
-net::task<std::string> settler::read_original(const queue::queued_message& message) {
-  queue::memory_lease lease(budget_);
+net::task<std::string> settler::read_original(const queue::queued_message& message,
+                                              std::uint64_t most, queue::memory_lease& lease) {
   // Without memory to spare the report goes without the original's header rather than not at all.
-  if (!lease.cover(std::min(message.size, header_limit))) co_return std::string();
-  if (message.size <= header_limit) {
+  if (message.size > most || !lease.cover(copies_of_returned * message.size)) {
+    most = header_limit;
+    if (!lease.cover(std::min(message.size, most))) co_return std::string();
+  }
+  if (message.size <= most) {
     auto read = co_await gate_.read(message.id);
     if (read && (*read)->content.size() == message.size) co_return (*read)->content;
   }
@@ -231,11 +268,17 @@ std::string settler::make_report(const queue::queued_message& message,
   request.original_arrival = message.arrival;
   request.now = p.now;
   request.original_sender = message.envelope->reverse_path;
+  request.envelope_id = message.envelope->envelope_id;
   request.original_content = original;
-  for (const auto i : p.bounced) {
+  // RFC 3461 4.3: RET is about failures.
+  request.return_full = message.envelope->ret == smtp::dsn_return::full && !p.bounced.empty() &&
+                        original.size() == message.size && message.size <= return_limit;
+  for (const auto i : p.reported) {
     const auto& v = verdicts[i];
     message::reported_recipient r;
     r.address = message.envelope->forward_paths[job.recipients[i]];
+    r.original_recipient = message.envelope->options_of(job.recipients[i]).original_recipient;
+    if (v.what == outcome::delivered) r.action = "relayed";
     r.status = v.status;
     r.diagnostic = v.remote_replied ? v.diagnostic : v.reason;
     r.diagnostic_is_smtp = v.remote_replied;

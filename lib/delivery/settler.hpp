@@ -21,6 +21,8 @@ struct attempt {
   std::string relay = "none";  ///< "mx.example[192.0.2.1]:25"
   std::string remote_mta;      ///< host name, "" if none was reached
   std::string tls;
+  bool peer_reports = false;  ///< offers DSN: what it is asked to tell is its matter then
+  bool is_elsewhere = false;  ///< at a host chosen as others lack what the message needs
   unsigned connection_use = 1;
   steady_time began{};      ///< when the job was taken
   steady_time connected{};  ///< when its connection was ready
@@ -39,13 +41,18 @@ class settler {
 
  private:
   struct plan;
-  void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, plan& p);
+  void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, const attempt& how,
+             plan& p);
   void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
                      const attempt& how);
+  static bool wants_report(const queue::queued_message& message, std::size_t recipient,
+                           const verdict& v, const attempt& how) noexcept;
   net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
                          const attempt& how, plan& p);
-  /// The beginning of the message, at least its header; "" if it cannot be read now.
-  net::task<std::string> read_original(const queue::queued_message& message);
+  /// The message if it is not larger than `most`, else its beginning, at least the header; "" if it
+  /// cannot be read now.
+  net::task<std::string> read_original(const queue::queued_message& message, std::uint64_t most,
+                                       queue::memory_lease& lease);
   std::string make_report(const queue::queued_message& message,
                           const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
                           const queue::delivery_job& job, std::string_view original, queue_id id);

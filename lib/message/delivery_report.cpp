@@ -11,6 +11,7 @@
 #include "message/header_scan.hpp"
 #include "message/report_text.hpp"
 #include "message/trace.hpp"
+#include "smtp/xtext.hpp"
 
 namespace relais::message {
 namespace {
@@ -33,6 +34,10 @@ bool is_delayed(const reported_recipient& r) {
   return iequals(r.action, "delayed");
 }
 
+bool is_relayed(const reported_recipient& r) {
+  return iequals(r.action, "relayed");
+}
+
 /// RFC 3464 2.3.3 knows five actions; what we cannot name is a failure.
 std::string_view action_of(const reported_recipient& r) {
   static constexpr std::array<std::string_view, 5> known{"failed", "delayed", "delivered",
@@ -52,27 +57,52 @@ std::string status_of(const reported_recipient& r) {
       (parts[0] == "2" || parts[0] == "4" || parts[0] == "5")) {
     return r.status;
   }
+  if (is_relayed(r)) return "2.0.0";
   return is_delayed(r) ? "4.0.0" : "5.0.0";
 }
 
-bool all_delayed(const report_request& request) {
-  return !request.recipients.empty() && std::ranges::all_of(request.recipients, is_delayed);
+/// What a report says of all its recipients, or what is worst.
+struct wording {
+  std::string_view subject, sentence;
+};
+
+wording wording_for(const report_request& request) {
+  const auto all = [&](bool is(const reported_recipient&)) {
+    return !request.recipients.empty() && std::ranges::all_of(request.recipients, is);
+  };
+  if (all(is_delayed)) {
+    return {"Delayed Mail (still being retried)",
+            "It could not be delivered yet to the recipients below. This is only a warning: you do "
+            "not need to send the message again. The mail system keeps trying and tells you if it "
+            "has to give up."};
+  }
+  if (all(is_relayed)) {
+    return {"Successful Mail Delivery Report",
+            "It was handed to the next mail system for the recipients below, as you wanted to "
+            "know. That system does not report on deliveries: this is the last you hear of it, "
+            "unless it fails there."};
+  }
+  if (std::ranges::any_of(request.recipients, is_relayed)) {
+    return {"Undelivered Mail Returned to Sender",
+            "Below is what became of it for each recipient. No further attempt will be made."};
+  }
+  return {"Undelivered Mail Returned to Sender",
+          "It could not be delivered to the recipients below, and no further attempt will be made "
+          "for them."};
 }
 
 part words_for_people(const report_request& request) {
   const auto host = host_text(request.reporting_mta);
-  const bool delayed = all_delayed(request);
+  const auto words = wording_for(request);
+  const auto is_failed = [](const reported_recipient& r) {
+    return !is_delayed(r) && !is_relayed(r);
+  };
+  const bool any_failed = std::ranges::any_of(request.recipients, is_failed);
   std::string text =
       wrapped(fmt::format("The mail relay {} reports on a message that you sent.", host), "", "");
   text += "\r\n";
-  text += wrapped(
-      delayed ? "It could not be delivered yet to the recipients below. This is only a "
-                "warning: you do not need to send the message again. The mail system keeps "
-                "trying and tells you if it has to give up."
-              : "It could not be delivered to the recipients below, and no further attempt will be "
-                "made for them.",
-      "", "");
-  if (!delayed) {
+  text += wrapped(words.sentence, "", "");
+  if (any_failed) {
     text += "\r\n";
     text += wrapped(
         "The reasons below are those of the receiving side, where there are any. Who "
@@ -82,8 +112,11 @@ part words_for_people(const report_request& request) {
   for (const auto& r : request.recipients) {
     text += "\r\n";
     text += one_line("<" + r.address.text() + ">") + "\r\n";
-    if (!delayed && is_delayed(r)) {
+    if (any_failed && is_delayed(r)) {
       text += wrapped("Not delivered yet; the mail system keeps trying.", "    ", "    ");
+    }
+    if (any_failed && is_relayed(r)) {
+      text += wrapped("Handed to the next mail system.", "    ", "    ");
     }
     if (!r.explanation.empty()) text += wrapped(one_line(r.explanation), "    ", "    ");
     if (!r.diagnostic.empty() && r.explanation.find(r.diagnostic) == std::string::npos) {
@@ -102,12 +135,32 @@ void add_field(std::string& text, std::string_view name, std::string_view value)
   text += wrapped(value, fmt::format("{}: ", name), " ");
 }
 
+/// RFC 3461 4.2 allows 500 octets of an ORCPT; with UTF-8 shown as \xHH it still fits into a line.
+constexpr std::size_t longest_original = 500;
+
+std::string shown_xtext(std::string_view text) {
+  const auto decoded = smtp::xtext_decode(text);
+  const bool can_be_shown =
+      decoded && is_ascii(*decoded) && std::ranges::none_of(*decoded, is_control);
+  return one_line(can_be_shown ? std::string_view(*decoded) : text);
+}
+
+/// RFC 3464 2.3.1: the address type as it came, the address decoded.
+std::string shown_original(std::string_view original) {
+  const auto end = original.find(';');
+  if (end == std::string_view::npos) return one_line(original);
+  return one_line(original.substr(0, end)) + "; " + shown_xtext(original.substr(end + 1));
+}
+
 void add_recipient(std::string& text, const reported_recipient& r) {
   const auto address = r.address.text();
   text += "\r\n";
   // RFC 6533 3: an address with UTF-8 has a type of its own.
   // Not wrapped: a quoted local-part may hold runs of blanks, and an address (RFC 5321 4.5.3.1.3)
   // is no longer than a line.
+  if (!r.original_recipient.empty() && r.original_recipient.size() <= longest_original) {
+    text += fmt::format("Original-Recipient: {}\r\n", shown_original(r.original_recipient));
+  }
   text += fmt::format("Final-Recipient: {}; {}\r\n", is_ascii(address) ? "rfc822" : "utf-8",
                       one_line(address));
   add_field(text, "Action", action_of(r));
@@ -121,6 +174,10 @@ void add_recipient(std::string& text, const reported_recipient& r) {
 
 part status_for_machines(const report_request& request) {
   std::string text;
+  // RFC 3464 2.2.1: decoded; what cannot be shown then stays as it came.
+  if (!request.envelope_id.empty()) {
+    add_field(text, "Original-Envelope-Id", shown_xtext(request.envelope_id));
+  }
   add_field(text, "Reporting-MTA", "dns; " + host_text(request.reporting_mta));
   add_field(text, "X-Relais-Queue-ID", request.original_id.text());
   add_field(text, "Arrival-Date", rfc5322_date(request.original_arrival));
@@ -156,7 +213,6 @@ std::string boundary_for(std::string_view wish, const std::vector<part>& parts) 
 
 std::string header_of(const report_request& request, const std::string& boundary, bool eight_bit) {
   const auto host = host_text(request.reporting_mta);
-  const bool delayed = all_delayed(request);
   std::string text;
   const auto add = [&](std::string_view name, std::string_view value) {
     text += fmt::format("{}: {}\r\n", name, value);
@@ -164,8 +220,7 @@ std::string header_of(const report_request& request, const std::string& boundary
   add("Date", rfc5322_date(request.now));
   add("From", fmt::format("\"Mail Delivery System\" <MAILER-DAEMON@{}>", host));
   add("To", fmt::format("<{}>", one_line(request.original_sender.text())));
-  add("Subject",
-      delayed ? "Delayed Mail (still being retried)" : "Undelivered Mail Returned to Sender");
+  add("Subject", wording_for(request).subject);
   add("Message-ID", fmt::format("<{}@{}>", request.report_id.text(), host));
   add("Auto-Submitted", "auto-replied");  // RFC 3834 5
   add("MIME-Version", "1.0");

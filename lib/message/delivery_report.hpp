@@ -15,9 +15,10 @@ namespace relais::message {
 
 struct reported_recipient {
   smtp::path address;
-  std::string action = "failed";  ///< RFC 3464 2.3.3: failed, delayed
-  std::string status;             ///< RFC 3463, "5.1.1"
-  std::string diagnostic;         ///< the remote reply "550 5.1.1 ..." or a local reason, printable
+  std::string action = "failed";   ///< RFC 3464 2.3.3: failed, delayed, relayed
+  std::string original_recipient;  ///< ORCPT as it came, "rfc822;Bob+40far.test"; "" = none
+  std::string status;              ///< RFC 3463, "5.1.1"
+  std::string diagnostic;  ///< the remote reply "550 5.1.1 ..." or a local reason, printable
   bool diagnostic_is_smtp = true;  ///< Diagnostic-Code: smtp; else x-relais
   std::string remote_mta;          ///< host name of the next hop, "" if none was reached
   std::string explanation;  ///< one sentence for the person: "The server mx.example said: ..."
@@ -32,6 +33,7 @@ struct report_request {
   wall_time original_arrival;
   wall_time now;
   smtp::path original_sender;  ///< where the report goes; never null (RFC 5321 6.1)
+  std::string envelope_id;     ///< ENVID as it came, xtext; "" = none
   std::vector<reported_recipient> recipients;
   std::string_view original_content;  ///< its header section is returned with the report (RET=HDRS)
   bool return_full = false;           ///< text/rfc822 headers only, or message/rfc822

@@ -6,7 +6,8 @@ namespace relais::policy {
 
 bool is_hello_syntax(std::string_view hello) noexcept {
   if (hello.starts_with('[')) return smtp::is_address_literal(hello);
-  return smtp::is_domain(hello) && !ip_address::parse(hello);
+  return smtp::is_domain(hello) && hello.find('.') != std::string_view::npos &&
+         hello.find('_') == std::string_view::npos && !ip_address::parse(hello);
 }
 
 bool needs_addresses(looked_up mx) noexcept {

@@ -15,7 +15,8 @@ namespace relais::policy {
 /// What one look-up said.
 enum class looked_up : std::uint8_t { found, no_name, no_record, failed };
 
-/// A host name or an address literal (RFC 5321 4.1.1.1); a bare IP address is neither.
+/// A host name with a dot, or an address literal (RFC 5321 2.3.5, 4.1.1.1); neither is a bare IP
+/// address, nor what only a LAN knows.
 bool is_hello_syntax(std::string_view hello) noexcept;
 
 enum class domain_state : std::uint8_t { good, null_mx, unknown, unresolved };

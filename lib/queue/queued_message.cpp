@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace relais::queue {
+namespace {
+
+/// FUTURERELEASE (RFC 4865): no first attempt before.
+void hold_back(queued_message& m) {
+  if (!m.envelope->hold_until) return;
+  for (auto& r : m.recipients)
+    if (r.attempts == 0) r.next_attempt = std::max(r.next_attempt, *m.envelope->hold_until);
+}
+
+}  // namespace
 
 std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
                                             memory_lease lease) {
@@ -12,6 +22,7 @@ std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message
   made->envelope = std::make_shared<const smtp::envelope>(content->envelope);
   made->size = content->content_size();
   made->recipients.resize(content->envelope.forward_paths.size());
+  hold_back(*made);
   if (content->large) return made;
   // One lease for all who hold the content: a delivery may go on with it after release_content().
   struct leased {
@@ -36,6 +47,7 @@ std::shared_ptr<queued_message> make_queued(spool::stored_message found, wall_ti
   made->recipients = std::move(found.recipients);
   const auto latest = now + std::chrono::duration_cast<std::chrono::microseconds>(longest_wait);
   for (auto& r : made->recipients) r.next_attempt = std::min(r.next_attempt, latest);
+  hold_back(*made);
   return made;
 }
 

@@ -32,11 +32,11 @@ struct queued_message {
   void release_content() noexcept { content.reset(); }
 };
 
-/// A fresh message, just made durable.
+/// A fresh message, just made durable. Its first attempt is at envelope.hold_until, if that is set.
 std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
                                             memory_lease lease);
 /// What the spool held at the start. No attempt is further away than `longest_wait`: one that is
-/// was planned by a clock that ran ahead.
+/// was planned by a clock that ran ahead; but hold_until counts.
 std::shared_ptr<queued_message> make_queued(spool::stored_message found, wall_time now,
                                             duration longest_wait);
 

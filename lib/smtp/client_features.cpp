@@ -29,11 +29,24 @@ void add_keyword(std::string_view line, server_features& features) {
     features.smtputf8 = true;
   else if (iequals(keyword, "ENHANCEDSTATUSCODES"))
     features.enhanced_status_codes = true;
+  else if (iequals(keyword, "CHUNKING"))
+    features.chunking = true;
+  else if (iequals(keyword, "BINARYMIME"))
+    features.binary_mime = true;
+  else if (iequals(keyword, "DSN"))
+    features.dsn = true;
+  else if (iequals(keyword, "REQUIRETLS"))
+    features.require_tls = true;
+  else if (iequals(keyword, "MT-PRIORITY"))
+    features.mt_priority = true;
   else if (iequals(keyword, "AUTH"))
     add_mechanisms(parameters, features);
   else if (iequals(keyword, "SIZE")) {
     features.size = true;
     features.size_limit = parse_number(parameters).value_or(0);
+  } else if (iequals(keyword, "DELIVERBY")) {
+    features.deliver_by = true;
+    features.deliver_by_least = parse_number(parameters).value_or(0);
   }
 }
 

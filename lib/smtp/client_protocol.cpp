@@ -62,8 +62,17 @@ void client_protocol::tls_failed(error_code why) {
 }
 
 void client_protocol::send(const envelope& message, const std::vector<std::size_t>& recipients,
-                           std::uint64_t size) {
-  state_->begin(message, recipients, size);
+                           std::uint64_t size, wall_time now) {
+  state_->begin(message, recipients, size, now);
+}
+
+local_fault client_protocol::fault_of(const envelope& message, std::size_t recipient,
+                                      std::uint64_t size, wall_time now) const {
+  return state_->fault_of(message, recipient, size, now);
+}
+
+bool client_protocol::is_chunk() const noexcept {
+  return state_->action_ == client_action::want_content && state_->is_chunk();
 }
 
 void client_protocol::content_sent() {

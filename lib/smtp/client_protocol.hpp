@@ -12,12 +12,11 @@
 //     start_tls:   write output() if any is left, handshake, then tls_started(); octets that lay
 //                  behind the 220 in clear are a protocol error (response injection)
 //     ready:       the session is set up (or the last transaction is over): send(transaction) or
-//     quit() want_content: the server said 354: write output(), then the content through
-//     dot_stuffer, then
-//                  content_sent(); never sent if no recipient was accepted
+//                  quit()
+//     want_content: write output(), then the content -- through dot_stuffer, or as it is if
+//                  is_chunk() -- then content_sent(); never asked for if no recipient was accepted
 //     failed:      the session is unusable: failure() says why; close. With a transaction under way
-//     its
-//                  results() hold what is certain
+//                  its results() hold what is certain
 //     closed:      QUIT was answered
 #pragma once
 
@@ -62,8 +61,11 @@ enum class client_action : std::uint8_t {
 /// What the server offers (the EHLO reply in force).
 struct server_features {
   bool ehlo = false, pipelining = false, eight_bit_mime = false, size = false, starttls = false,
-       smtputf8 = false, enhanced_status_codes = false, auth_plain = false, auth_login = false;
-  std::uint64_t size_limit = 0;  ///< 0 = not stated
+       smtputf8 = false, enhanced_status_codes = false, auth_plain = false, auth_login = false,
+       chunking = false, binary_mime = false, dsn = false, require_tls = false, mt_priority = false,
+       deliver_by = false;
+  std::uint64_t size_limit = 0;        ///< 0 = not stated
+  std::uint64_t deliver_by_least = 0;  ///< seconds; 0 = not stated
 };
 
 /// At which step a session or a transaction failed, and the last reply there.
@@ -94,8 +96,12 @@ struct client_failure {
 /// Why a recipient was not even tried: the next hop's features do not allow it.
 enum class local_fault : std::uint8_t {
   none,
-  size_exceeds_limit,   ///< larger than the SIZE that the server states (RFC 1870)
-  smtputf8_not_offered  ///< an address is not ASCII (RFC 6531 3.2)
+  size_exceeds_limit,      ///< larger than the SIZE that the server states (RFC 1870)
+  smtputf8_not_offered,    ///< an address or the header is not ASCII (RFC 6531 3.2)
+  binary_not_offered,      ///< BODY=BINARYMIME needs CHUNKING and BINARYMIME (RFC 3030 3)
+  require_tls_not_met,     ///< REQUIRETLS: TLS with a verified peer that offers it (RFC 8689 4.2.1)
+  deliver_by_not_offered,  ///< BY=...;R is for those who promise it, and so soon (RFC 2852 4)
+  deliver_by_over          ///< its time has passed
 };
 
 struct recipient_reply {
@@ -116,9 +122,16 @@ class client_protocol {
   /// reconnects with tls_level::none, here the session just fails.
   void tls_failed(error_code why);
   /// Begins a transaction: MAIL, every RCPT and DATA in one flight where PIPELINING is offered,
-  /// one by one else. `size` is the content's octets. The envelope must outlive the transaction.
-  void send(const envelope& message, const std::vector<std::size_t>& recipients,
-            std::uint64_t size);
+  /// one by one else; BODY=BINARYMIME in one chunk (RFC 3030) behind the replies to RCPT. `size` is
+  /// the content's octets; `now` is for what is left of deliver_by. The envelope must outlive the
+  /// transaction.
+  void send(const envelope& message, const std::vector<std::size_t>& recipients, std::uint64_t size,
+            wall_time now = {});
+  /// Why that recipient could not be sent to this server.
+  local_fault fault_of(const envelope& message, std::size_t recipient, std::uint64_t size,
+                       wall_time now) const;
+  /// With want_content: the octets are counted, not stuffed.
+  bool is_chunk() const noexcept;
   void content_sent();
   void quit();
   /// I/O failed or a deadline passed: what is unanswered stays unanswered, next() gives failed.

@@ -85,8 +85,14 @@ struct client_protocol::state {
 
   // client_transaction.cpp
   void begin(const envelope& message, const std::vector<std::size_t>& recipients,
-             std::uint64_t size);
-  bool find_local_faults(std::uint64_t size);
+             std::uint64_t size, wall_time now);
+  local_fault fault_of(const envelope& message, std::size_t recipient, std::uint64_t size,
+                       wall_time now) const;
+  bool find_local_faults();
+  std::string mail_parameters() const;
+  std::string rcpt_parameters(std::size_t recipient) const;
+  bool is_chunk() const noexcept { return envelope_->body == body_type::binary_mime; }
+  void want_chunk();
   void say_mail();
   void say_rcpt();
   void say_transaction();
@@ -123,6 +129,7 @@ struct client_protocol::state {
   const envelope* envelope_ = nullptr;
   std::vector<std::size_t> recipients_;  // indices of forward paths, as given to send()
   std::uint64_t size_ = 0;
+  wall_time now_{};
   std::vector<std::size_t> to_send_;   // positions in results_ without a local fault
   std::size_t next_to_send_ = 0;       // in to_send_
   std::vector<std::size_t> accepted_;  // positions whose RCPT got 2xx

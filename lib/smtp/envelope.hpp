@@ -48,7 +48,7 @@ struct envelope {
   path reverse_path;
   std::vector<path> forward_paths;
   body_type body = body_type::seven_bit;
-  bool smtputf8 = false;
+  bool smtputf8 = false;  ///< of a stored message: an address or the header is not ASCII
 
   dsn_return ret = dsn_return::unspecified;
   std::string envelope_id;  ///< ENVID as sent, xtext, checked
@@ -63,6 +63,12 @@ struct envelope {
   envelope() = default;
   envelope(path reverse, std::vector<path> forward)
       : reverse_path(std::move(reverse)), forward_paths(std::move(forward)) {}
+
+  bool has_utf8_address() const noexcept {
+    for (const auto& p : forward_paths)
+      if (p.needs_smtputf8()) return true;
+    return reverse_path.needs_smtputf8();
+  }
 
   const smtp::recipient_options& options_of(std::size_t recipient) const noexcept {
     static const smtp::recipient_options none;

@@ -8,7 +8,7 @@ namespace relais::smtp {
 namespace {
 
 constexpr std::size_t reply_count = static_cast<std::size_t>(reply_id::count_);
-constexpr std::size_t text_limit = 120;  // room for an argument in one line
+constexpr std::size_t text_limit = 400;  // a line, mostly; longer ones are split
 constexpr std::string_view placeholder = "{}";
 
 /// The enumerator's own name, as the compiler writes it into the name of this function: no second
@@ -54,7 +54,7 @@ std::string reply_texts::set(reply_id id, std::string_view text) {
   if (id == reply_id::hello || id == reply_id::auth_challenge)
     return "programs read this reply: its text cannot be replaced";
   if (text.empty()) return "the text is empty";
-  if (text.size() > text_limit) return "the text is longer than 120 octets";
+  if (text.size() > text_limit) return "the text is longer than 400 octets";
   if (std::ranges::any_of(text, [](char c) { return c < ' ' || c > '~'; }))
     return "the text is not printable ASCII";
   const auto& reply = row(id);

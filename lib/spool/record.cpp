@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "spool/crc32c.hpp"
+#include "spool/record_text.hpp"
 
 namespace relais::spool {
 namespace {
@@ -47,74 +48,6 @@ bool take_hex(std::string_view& from, std::string_view label, std::size_t digits
   }
   from.remove_prefix(label.size() + digits);
   return true;
-}
-
-/// Takes one line, without its end. A text that does not end with a line end is not ours.
-bool take_line(std::string_view& from, std::string_view& line) noexcept {
-  const auto end = from.find('\n');
-  if (end == std::string_view::npos) return false;
-  line = from.substr(0, end);
-  from.remove_prefix(end + 1);
-  return true;
-}
-
-template <class Number>
-bool take_number(std::string_view& from, Number& value) noexcept {
-  const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), value);
-  if (error != std::errc()) return false;
-  from.remove_prefix(static_cast<std::size_t>(end - from.data()));
-  return true;
-}
-
-bool take_blank(std::string_view& from) noexcept {
-  if (!from.starts_with(' ')) return false;
-  from.remove_prefix(1);
-  return true;
-}
-
-std::int64_t to_number(wall_time t) noexcept {
-  return t.time_since_epoch().count();
-}
-wall_time to_time(std::int64_t number) noexcept {
-  return wall_time(std::chrono::microseconds(number));
-}
-
-template <class Number>
-void append_number(std::string& text, Number value) {
-  char digits[24];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value);
-  text.append(digits, end);
-}
-
-void append_hex(std::string& text, std::uint64_t value) {
-  char digits[24];
-  const auto [end, error] = std::to_chars(digits, digits + sizeof digits, value, 16);
-  text.append(digits, end);
-}
-
-/// The bare <postmaster> of RFC 5321 4.5.1 is a path, but no address.
-std::optional<smtp::path> to_path(std::string_view text) {
-  if (text.find('@') == std::string_view::npos) {
-    const auto bracketed = '<' + std::string(text) + '>';
-    auto parsed = smtp::parse_path(bracketed, smtp::path_kind::forward);
-    if (!parsed || parsed->length != bracketed.size()) return {};
-    return std::move(parsed->address);
-  }
-  auto parsed = smtp::parse_address(text);
-  if (!parsed) return {};
-  return std::move(*parsed);
-}
-
-bool is_writable(const smtp::path& path) noexcept {
-  return !path.is_null() && std::ranges::none_of(path.local_part(), is_control) &&
-         std::ranges::none_of(path.domain(), is_control);
-}
-
-void append_path(std::string& text, const smtp::path& path) {
-  text += path.local_part();
-  if (path.domain().empty()) return;
-  text += '@';
-  text += path.domain();
 }
 
 constexpr std::string_view status_letters = "pdbr";
@@ -158,123 +91,6 @@ std::optional<record_header> decode_header(std::string_view octets) noexcept {
   h.text_size = static_cast<std::uint32_t>(text_size);
   h.checksum = static_cast<std::uint32_t>(checksum);
   return h;
-}
-
-// --- envelopes
-
-std::string encode_envelope(const message& m) {
-  const auto& e = m.envelope;
-  if (e.forward_paths.empty() || !std::ranges::all_of(e.forward_paths, is_writable)) return {};
-  if (!e.reverse_path.is_null() && !is_writable(e.reverse_path)) return {};
-  std::string text;
-  text.reserve(96 + 48 * e.forward_paths.size());
-  text += "at ";
-  append_number(text, to_number(m.arrival));
-  text += "\nfrom ";
-  append_path(text, e.reverse_path);
-  text += '\n';
-  if (e.body == smtp::body_type::eight_bit_mime) text += "body 8bitmime\n";
-  if (e.smtputf8) text += "smtputf8\n";
-  if (m.large) {
-    text += "large ";
-    append_number(text, m.large->size);
-    text += ' ';
-    append_hex(text, m.large->checksum);
-    text += '\n';
-  }
-  for (const auto& path : e.forward_paths) {
-    text += "to ";
-    append_path(text, path);
-    text += '\n';
-  }
-  text += '\n';
-  return text;
-}
-
-namespace {
-
-std::optional<large_content> decode_large(std::string_view words) {
-  large_content large;
-  if (!take_number(words, large.size) || !take_blank(words)) return {};
-  const auto [end, error] =
-      std::from_chars(words.data(), words.data() + words.size(), large.checksum, 16);
-  if (error != std::errc() || end != words.data() + words.size()) return {};
-  return large;
-}
-
-/// One line of an envelope into `to`. False: not a line of an envelope.
-bool take_envelope_line(std::string_view line, decoded_envelope& to) {
-  if (line == "smtputf8") return to.envelope.smtputf8 = true;
-  if (line == "body 8bitmime") {
-    to.envelope.body = smtp::body_type::eight_bit_mime;
-    return true;
-  }
-  if (line.starts_with("large ")) {
-    to.large = decode_large(line.substr(6));
-    return to.large.has_value();
-  }
-  if (!line.starts_with("to ")) return false;
-  auto path = to_path(line.substr(3));
-  if (!path || path->is_null()) return false;
-  to.envelope.forward_paths.push_back(std::move(*path));
-  return true;
-}
-
-bool take_first_lines(std::string_view& text, std::int64_t& at, std::string_view& reverse_path) {
-  std::string_view line;
-  if (!take_line(text, line) || !line.starts_with("at ")) return false;
-  line.remove_prefix(3);
-  if (!take_number(line, at) || !line.empty()) return false;
-  if (!take_line(text, line) || !line.starts_with("from ")) return false;
-  reverse_path = line.substr(5);
-  return true;
-}
-
-}  // namespace
-
-std::optional<decoded_envelope> decode_envelope(std::string_view text) {
-  const auto whole = text.size();
-  decoded_envelope decoded;
-  std::int64_t at = 0;
-  std::string_view line;
-  if (!take_first_lines(text, at, line)) return {};
-  decoded.arrival = to_time(at);
-  if (!line.empty()) {
-    auto path = to_path(line);
-    if (!path) return {};
-    decoded.envelope.reverse_path = std::move(*path);
-  }
-  for (;;) {
-    if (!take_line(text, line)) return {};
-    if (line.empty()) break;
-    if (!take_envelope_line(line, decoded)) return {};
-  }
-  if (decoded.envelope.forward_paths.empty()) return {};
-  decoded.length = whole - text.size();
-  return decoded;
-}
-
-std::optional<envelope_outline> outline_envelope(std::string_view text) {
-  const auto whole = text.size();
-  envelope_outline outline;
-  std::int64_t at = 0;
-  std::string_view line;
-  if (!take_first_lines(text, at, line)) return {};
-  for (;;) {
-    if (!take_line(text, line)) return {};
-    if (line.empty()) break;
-    if (line.starts_with("to ")) {
-      ++outline.recipients;
-    } else if (line.starts_with("large ")) {
-      outline.large = decode_large(line.substr(6));
-      if (!outline.large) return {};
-    } else if (line != "smtputf8" && line != "body 8bitmime") {
-      return {};
-    }
-  }
-  if (outline.recipients == 0) return {};
-  outline.length = whole - text.size();
-  return outline;
 }
 
 // --- states

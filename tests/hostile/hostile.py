@@ -49,7 +49,8 @@ class HostileTest(SystemTest):
             "relay": {"trusted_networks": [f"{cls.trusted}/32"],
                       "domains": ["sink.test.example", "postfix.test.example"]},
             "http": {"listen": f"{cls.world.address(1)}:{HTTP_PORT}"},
-            "log": {"level": "info"},
+            "limits": {"error_delay": "10ms", "junk_commands": 0, "connections_per_client": 2000},
+            "policy": {"client_names": False},
         }, cls.relay_settings())).start()
 
     @classmethod

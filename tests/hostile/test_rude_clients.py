@@ -20,8 +20,8 @@ class RudeClients(HostileTest):
     @classmethod
     def relay_settings(cls):
         return {"limits": {"connections": CROWD, "connections_per_client": CROWD + 100, "errors": 5,
-                           },
-                "server_timeout": {"command": "2s", "data": "2s", "write": "2s"}}
+                           "data_rate": "1000 B", "data_rate_grace": "1s"},
+                "server_timeout": {"command": "2s", "data": "2s", "write": "2s", "stressed": "2s"}}
 
     def baseline(self):
         """Descriptors when nobody is connected."""

@@ -103,6 +103,8 @@ class Message:
         envelope, _, states = record.text.partition(b"\n\n")
         self.id, self.size, self.large = record.id, record.body, None
         self.body, self.smtputf8, self.recipients = "7BIT", False, []
+        self.requests = {}  # of DSN, REQUIRETLS, MT-PRIORITY, FUTURERELEASE, DELIVERBY, AUTH=
+        self.recipient_requests = []
         for line in envelope.split(b"\n"):
             word, _, rest = line.partition(b" ")
             if word == b"at":
@@ -111,23 +113,41 @@ class Message:
                 self.sender = text_of(rest)
             elif word == b"to":
                 self.recipients.append(text_of(rest))
+                self.recipient_requests.append({})
+            elif word in (b"notify", b"orcpt"):
+                self.recipient_requests[-1][text_of(word)] = text_of(rest)
             elif word == b"large":
                 self.size, self.large = int(rest.split()[0]), int(rest.split()[1], 16)
             elif word == b"body":
-                self.body = "8BITMIME"
+                self.body = {b"8bitmime": "8BITMIME", b"binarymime": "BINARYMIME"}[rest]
             elif word == b"smtputf8":
                 self.smtputf8 = True
+            elif word == b"requiretls":
+                self.requests["requiretls"] = True
+            elif word in (b"ret", b"envid", b"submitter"):
+                self.requests[text_of(word)] = text_of(rest)
+            elif word == b"priority":
+                self.requests["priority"] = int(rest)
+            elif word == b"until":
+                self.requests["until"] = rfc3339(int(rest))
+            elif word == b"by":
+                at, mode = rest.split(b" ")
+                self.requests["by"] = {"at": rfc3339(int(at)), "mode": text_of(mode)}
+            else:
+                raise ValueError(f"unknown line in an envelope: {text_of(line)}")
         self.states_text = states
 
     def as_object(self, states, live):
         held, entries = fold(states, len(self.recipients))
         recipients = []
-        for address, (letter, attempts, next_attempt, diagnostic) in zip(self.recipients, entries):
+        for address, requests, (letter, attempts, next_attempt, diagnostic) in zip(
+                self.recipients, self.recipient_requests, entries):
             waits = letter == "p" and next_attempt != 0
             recipients.append({"address": address, "status": STATUS[letter], "attempts": attempts,
-                               "next_attempt": rfc3339(next_attempt) if waits else None, "diagnostic": diagnostic})
+                               "next_attempt": rfc3339(next_attempt) if waits else None, "diagnostic": diagnostic, **requests})
         return {"id": f"{self.id:016X}", "size": self.size, "arrival": rfc3339(self.arrival), "held": held,
                 "reverse_path": self.sender, "body": self.body, "smtputf8": self.smtputf8, "live": live,
+                **self.requests,
                 "recipients": recipients}
 
 

@@ -53,11 +53,11 @@ class SystemTest(unittest.TestCase):
     # -- building blocks ---------------------------------------------------------------------------
 
     @classmethod
-    def start_dns(cls, *records):
-        """The name server, with Exim's and Postfix's domains and `records`."""
+    def start_dns(cls, *records, names=None):
+        """The name server, with Exim's and Postfix's domains and `records`; `names` of addresses."""
         cls.dns = DnsServer(cls.world, DNS, [
             "exim MX 10 mx.exim", f"mx.exim A {cls.world.address(EXIM)}",
-            "postfix MX 10 mx.postfix", f"mx.postfix A {cls.world.address(POSTFIX)}", *records])
+            "postfix MX 10 mx.postfix", f"mx.postfix A {cls.world.address(POSTFIX)}", *records], names)
 
     @classmethod
     def start_exim(cls, *more_domains, **options):

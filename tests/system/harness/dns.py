@@ -1,6 +1,7 @@
 """A private authoritative DNS server (knotd, or nsd where that is what the machine has).
 
-It serves the zones that a test hands over and one zone without data, for which it answers SERVFAIL.
+It serves the zone that a test hands over, the names of loopback addresses (127.in-addr.arpa), and one zone
+without data, for which it answers SERVFAIL.
 """
 
 import os
@@ -14,23 +15,28 @@ from .world import DNS_PORT, PEERS
 
 ORIGIN = "test.example"
 BROKEN = "broken.example"  # configured but never loaded: every query is a SERVFAIL
+REVERSE = "127.in-addr.arpa"
 NXDOMAIN, SERVFAIL = 3, 2
 
 
-def zone_text(records):
-    """`records`: lines of a zone file below ORIGIN, e.g. "exim MX 10 mx.exim"."""
-    head = [f"$ORIGIN {ORIGIN}.", "$TTL 5",
+def zone_text(records, origin=ORIGIN):
+    """`records`: lines of a zone file below the origin, e.g. "exim MX 10 mx.exim"."""
+    head = [f"$ORIGIN {origin}.", "$TTL 5",
             "@ IN SOA ns hostmaster 1 3600 600 86400 5", "@ IN NS ns", "ns IN A 127.0.0.1"]
     return "\n".join(head + list(records)) + "\n"
 
 
 class DnsServer:
-    def __init__(self, world, host, records):
+    """`names`: of addresses, e.g. {"127.0.0.1": "client.test.example"}."""
+
+    def __init__(self, world, host, records, names=None):
         self.address = world.address(host)
         self.server = f"{self.address}:{DNS_PORT}"
         self._world = world
         self._folder = world.folder(f"dns-{host}")
         (self._folder / f"{ORIGIN}.zone").write_text(zone_text(records))
+        pointers = [f"{'.'.join(reversed(address.split('.')[1:]))} PTR {name}." for address, name in (names or {}).items()]
+        (self._folder / f"{REVERSE}.zone").write_text(zone_text(pointers, REVERSE))
         self._process = None
         self.start()
 
@@ -73,7 +79,7 @@ class DnsServer:
     file: "{name}.zone"
     journal-content: none
     zonefile-load: whole
-""" for name in (ORIGIN, BROKEN))
+""" for name in (ORIGIN, REVERSE, BROKEN))
         return f"""server:
     rundir: "{f}"
     listen: {self.address}@{DNS_PORT}
@@ -93,7 +99,7 @@ zone:
         zones = "".join(f"""zone:
     name: {name}
     zonefile: "{name}.zone"
-""" for name in (ORIGIN, BROKEN))
+""" for name in (ORIGIN, REVERSE, BROKEN))
         return f"""server:
     ip-address: {self.address}@{DNS_PORT}
     server-count: 1

@@ -26,6 +26,8 @@ verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 error unix - - n - - error
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
 retry unix - - n - - error
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
@@ -37,13 +39,15 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     name = "postfix"
 
-    def __init__(self, world, host, domains, users, certificate=None):
+    def __init__(self, world, host, domains, users, certificate=None, relayhost=None, settings=""):
+        """`relayhost`: "[address]:port" that takes everything else from clients of this machine; `settings`: more
+        lines of main.cf."""
         self.address = world.address(host)
         self._world = world
         self._folder = world.folder(f"postfix-{host}")
         self.mail = Maildirs(self._folder / "mail")
         self._process = None
-        self._prepare(domains, users, certificate)
+        self._prepare(domains, users, certificate, relayhost, settings)
 
     def start(self):
         self._process = self._world.start(
@@ -59,7 +63,7 @@ class Postfix:
         path = self._folder / "maillog"
         return (path.read_text(errors="replace") if path.exists() else "") + self._process.output
 
-    def _prepare(self, domains, users, certificate):
+    def _prepare(self, domains, users, certificate, relayhost, settings):
         f = self._folder
         for name in ("etc", "data", "queue"):
             (f / name).mkdir(exist_ok=True)
@@ -92,7 +96,8 @@ maillog_file = {f}/maillog
 maillog_file_prefixes = {f}
 myhostname = mx.postfix.test.example
 mydestination =
-mynetworks =
+mynetworks ={' 127.0.0.0/8' if relayhost else ''}
+relayhost ={' ' + relayhost if relayhost else ''}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 alias_maps =
@@ -105,14 +110,14 @@ virtual_mailbox_base = {self.mail.path}
 virtual_uid_maps = static:{nobody.pw_uid}
 virtual_gid_maps = static:{nobody.pw_gid}
 virtual_mailbox_limit = 0
-smtpd_relay_restrictions = reject_unauth_destination
+smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 smtpd_error_sleep_time = 0
 message_size_limit = 52428800
 smtp_dns_support_level = disabled
 in_flow_delay = 0s
-{tls}""")
+{tls}{settings}""")
         (f / "etc/master.cf").write_text(SERVICES.format(address=self.address, port=SMTP_PORT))
 
     def _make_queue(self):

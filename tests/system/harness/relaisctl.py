@@ -41,3 +41,15 @@ def queue(spool):
 def read_independently(spool, *options):
     """The output of tests/support/read_spool.py."""
     return Outcome(subprocess.run([sys.executable, "-B", READER, *options, spool], capture_output=True, timeout=120))
+
+
+def user(verb, file, *arguments, password=None):
+    """`relaisctl user ...` on a users file; passwords go in on standard input, one a line."""
+    return run("--users-file", file, "user", verb, *arguments,
+               input=(password + "\n").encode() if password is not None else None)
+
+
+def add_user(file, name, password, *options):
+    added = user("add", file, *options, name, password=password)
+    if added.code != 0:
+        raise AssertionError(f"relaisctl user add {name}: {added}")

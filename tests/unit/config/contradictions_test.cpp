@@ -65,9 +65,9 @@ TEST_CASE("settings that contradict each other are mistakes at the place of the 
       {"delivery: {ipv4: no, ipv6: no}",
        "t.yaml:1:28: delivery.ipv4 and delivery.ipv6 are both false: no mail could leave"},
       {"listeners: [\"127.0.0.1:25\", \"[::1]:25\", {address: \"127.0.0.1:25\"}]",
-       "t.yaml:1:12: two listeners have the address 127.0.0.1:25"},
+       "t.yaml:1:41: two listeners have the address 127.0.0.1:25"},
       {"listeners: [\"127.0.0.1:25\", \"[::ffff:127.0.0.1]:25\"]",
-       "t.yaml:1:12: two listeners have the address 127.0.0.1:25"},
+       "t.yaml:1:29: two listeners have the address 127.0.0.1:25"},
       {"spool: {inline_max: 17 MiB}",
        "t.yaml:1:21: spool.inline_max (17 MiB) is larger than a quarter of spool.segment_size (64 "
        "MiB)"},

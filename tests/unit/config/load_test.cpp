@@ -208,6 +208,27 @@ TEST_CASE("the password comes from its file without the line end") {
   CHECK(load(print(result.values)).values.smarthost.password == "open sesame");
 }
 
+TEST_CASE("the secret of the token service comes from the file or its file and is never shown") {
+  const temporary_directory dir;
+  const auto path = dir.write("secret", "open sesame\n");
+  const std::string head =
+      "auth: {tokens: {introspection_url: \"https://a.example/\", client_id: relais, client_secret";
+  const auto in_file = load(head + "_file: \"" + path + "\"}}");
+  REQUIRE(in_file.mistakes.empty());
+  CHECK(in_file.values.auth.tokens.client_secret == "open sesame");
+  CHECK(print(in_file.values).find("sesame") == std::string::npos);
+  CHECK(load(print(in_file.values)).values == in_file.values);
+  const auto here = load(head + ": open sesame}}");
+  REQUIRE(here.mistakes.empty());
+  CHECK(here.values.auth.tokens.client_secret == "open sesame");
+  CHECK(print(here.values).find("sesame") == std::string::npos);
+  CHECK_THAT(print(here.values), Catch::Contains("    # client_secret: (hidden)\n"));
+  CHECK(mistakes(head + "_file: /none}}") ==
+        std::vector<std::string>{"t.yaml:1:97: auth.tokens.client_secret_file \"/none\" cannot be "
+                                 "opened: No such file or directory"});
+  CHECK(mistakes(head + ": \"${UNSET}\"}}").size() == 1);
+}
+
 TEST_CASE("a secret that everybody may replace is refused, one that all may read is not") {
   const temporary_directory dir;
   CHECK(mistakes(with_password_file(dir.write("runtime", "x\n", 0444))).empty());
@@ -274,6 +295,12 @@ TEST_CASE("the reference names every key with type, default and meaning") {
              Catch::Contains("| `recipients` | number, 100 to 1000000 (least: RFC 5321 4.5.3.1.8) "
                              "| `1000` | Recipients of one message. |"));
   CHECK_THAT(text, Catch::Contains("| `tls` | word: none, may, encrypt, verify | `may` |"));
+  CHECK_THAT(text, Catch::Contains("### Items of `policy.rules`"));
+  CHECK_THAT(text, Catch::Contains("| `trusted_networks` | list of networks | that of "
+                                   "`relay.trusted_networks` |"));
+  CHECK_THAT(text, Catch::Contains("| `score` | number, -1000 to 1000, not 0 | `1` |"));
+  CHECK_THAT(text, Catch::Contains("| `mode` | octal number, 0 to 0777 | `0666` |"));
+  CHECK_THAT(text, Catch::Contains("## policy.greylist"));
   CHECK_THAT(text,
              Catch::Contains("| `listeners` | list of listeners | `[{address: \"127.0.0.1:25\"}"));
 }

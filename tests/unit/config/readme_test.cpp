@@ -1,4 +1,4 @@
-// The configurations that the README shows are good ones.
+// The configurations that the README and the operations manual show are good ones.
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <sstream>
@@ -32,17 +32,26 @@ std::optional<std::string> container_environment(std::string_view name) {
   return {};
 }
 
-TEST_CASE("the three configurations of the README load without mistakes, but for their secrets") {
-  const auto blocks = yaml_blocks(RELAIS_SOURCE_DIR "/README.md");
-  REQUIRE(blocks.size() == 3);
+void check_blocks(const std::string& path, std::size_t at_least) {
+  const auto blocks = yaml_blocks(path);
+  CHECK(blocks.size() >= at_least);
   for (const auto& yaml : blocks) {
-    const auto result = load_text(yaml, "README.md", container_environment);
+    const auto result = load_text(yaml, path, container_environment);
     for (const auto& m : result.mistakes) {
       INFO(m.to_text());
-      // The file with the password is not on the machine of the tests.
-      CHECK(m.text.find("password_file") != std::string::npos);
+      // The files with the secrets are not on the machine of the tests.
+      CHECK((m.text.find("password_file") != std::string::npos ||
+             m.text.find("client_secret_file") != std::string::npos));
     }
   }
+}
+
+TEST_CASE("the configurations of the README load without mistakes but for their secrets") {
+  check_blocks(RELAIS_SOURCE_DIR "/README.md", 3);
+}
+
+TEST_CASE("the configurations of the operations manual load without mistakes but for secrets") {
+  check_blocks(RELAIS_SOURCE_DIR "/docs/operations.md", 0);
 }
 
 }  // namespace

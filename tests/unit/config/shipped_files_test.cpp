@@ -1,6 +1,8 @@
 // The files in the repository that are made from the field table, and the hand-written dev.yaml.
 // RELAIS_REGENERATE=1 writes the generated ones instead of comparing.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstddef>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -65,8 +67,9 @@ TEST_CASE("the packaged relais.yaml loads as the defaults with every # before a 
   const auto active = uncommented(packaged_yaml());
   for (const auto& f : fields()) {
     INFO(f.key);
-    CHECK(active.find('\n' + std::string(f.section().empty() ? 0 : 2, ' ') + std::string(f.name()) +
-                      ':') != std::string::npos);
+    const auto depth = static_cast<std::size_t>(std::ranges::count(f.key, '.'));
+    CHECK(active.find('\n' + std::string(2 * depth, ' ') + std::string(f.name()) + ':') !=
+          std::string::npos);
   }
   const auto result = load(active);
   for (const auto& m : result.mistakes) UNSCOPED_INFO(m.to_text());
@@ -96,4 +99,54 @@ TEST_CASE("every row of the field table is documented, unique and in a known sec
       CHECK_FALSE(section_doc(f.section()).empty());
     }
   }
+}
+
+TEST_CASE("the keys of each section stand together and those of an inner section behind them") {
+  std::vector<std::string_view> seen;
+  for (const auto& f : fields()) {
+    INFO(f.key);
+    if (seen.empty() || seen.back() != f.section()) {
+      CHECK(std::ranges::count(seen, f.section()) == 0);
+      const auto dot = f.section().rfind('.');
+      if (dot != std::string_view::npos) CHECK(seen.back() == f.section().substr(0, dot));
+      seen.push_back(f.section());
+    }
+  }
+  CHECK(seen.size() == sections().size() + 1);  // and the top level
+}
+
+TEST_CASE("every row of the tables of items is documented and unique and its examples load") {
+  std::size_t lists = 0;
+  for (const auto& list : fields()) {
+    const auto* type = items_of(list);
+    if (type == nullptr) continue;
+    ++lists;
+    INFO(list.key);
+    std::vector<std::string_view> keys;
+    for (const auto& f : type->fields) {
+      INFO(f.key);
+      CHECK(f.doc.size() > 10);
+      CHECK(f.doc.ends_with('.'));
+      CHECK(std::ranges::count(keys, f.key) == 0);
+      CHECK_FALSE(f.is_secret);  // print() hides those of the settings only
+      keys.push_back(f.key);
+    }
+    CHECK((type->short_key.empty() || std::ranges::count(keys, type->short_key) == 1));
+    std::string yaml, indent;
+    for (const auto name : split(list.key, '.')) {
+      yaml += indent + std::string(name) + ":\n";
+      indent += "  ";
+    }
+    for (const auto line : split(type->examples, '\n')) {
+      yaml += indent + (type->as_map ? "" : "- ") + std::string(line) + '\n';
+    }
+    // Listeners and logins need other keys besides.
+    for (const auto& mistake : load(yaml).mistakes) {
+      INFO(mistake.to_text());
+      CHECK((mistake.text.find("nobody can log in") != std::string::npos ||
+             mistake.text.find("tls.certificates is empty") != std::string::npos ||
+             mistake.text.find("no listener asks for") != std::string::npos));
+    }
+  }
+  CHECK(lists == 7);
 }

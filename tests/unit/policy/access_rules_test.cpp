@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "base/random.hpp"
 #include "policy/access_pattern.hpp"
 
 using namespace relais;
@@ -270,4 +271,22 @@ TEST_CASE("a name of dots does not make endless keys") {
   std::string name;
   for (int i = 0; i < 120; ++i) name += "a.";
   CHECK(host_keys(name + "test").size() <= 32);
+}
+
+TEST_CASE("any octets are a table or have mistakes") {
+  const std::string good =
+      "client 192.0.2.0/24 OK\nsender a@b.test REJECT no\nhelo .lan DEFER\nrecipient <> OK\n";
+  seeded_random rng(5);
+  for (int round = 0; round < 2000; ++round) {
+    auto text = good;
+    for (auto flips = 1 + rng.below(8); flips > 0; --flips)
+      text[rng.below(text.size())] = static_cast<char>(rng.next());
+    std::vector<std::string> mistakes;
+    const access_table t(text, "f", mistakes);
+    REQUIRE(t.size() + mistakes.size() >= 1);
+    for (const auto& m : mistakes) {
+      const bool clean = std::ranges::none_of(m, [](char c) { return c < ' ' && c >= 0; });
+      REQUIRE(clean);
+    }
+  }
 }

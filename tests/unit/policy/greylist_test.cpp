@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/random.hpp"
+
 using namespace relais;
 using namespace relais::policy;
 using namespace std::chrono_literals;
@@ -284,4 +286,25 @@ TEST_CASE("a triplet in daily use is not written for each message") {
   s.pass_time(28h);
   s.ask("192.0.2.1");
   CHECK(s.list.take_lines().starts_with("k "));
+}
+
+TEST_CASE("a damaged journal brings nothing that was not in it, and breaks nothing") {
+  scene before;
+  auto journal = before.list.whole();
+  for (int i = 0; i < 20; ++i) before.ask("10.0.0.1", std::to_string(i) + "@s.test");
+  before.pass_time(5min);
+  for (int i = 0; i < 20; ++i) before.ask("10.0.0.1", std::to_string(i) + "@s.test");
+  journal += before.list.take_lines();
+  seeded_random rng(11);
+  for (int round = 0; round < 500; ++round) {
+    auto damaged = journal;
+    for (auto flips = 1 + rng.below(20); flips > 0; --flips)
+      damaged[rng.below(damaged.size())] = static_cast<char>(rng.next());
+    scene after;
+    after.now = before.now;
+    after.list.restore(damaged, after.now);
+    REQUIRE(after.list.waiting() + after.list.known() <= 50);
+    const auto wait = after.ask("198.51.100.1");
+    REQUIRE(wait == 300);
+  }
 }

@@ -75,7 +75,9 @@ inline std::string show(const std::vector<recipient_reply>& results) {
   for (const auto& r : results) {
     if (!text.empty()) text += ", ";
     if (r.fault != local_fault::none) {
-      text += r.fault == local_fault::size_exceeds_limit ? "too big" : "no smtputf8";
+      static const char* const faults[] = {"",       "too big", "no smtputf8", "no binary",
+                                           "no tls", "no by",   "by over"};
+      text += faults[static_cast<std::size_t>(r.fault)];
       continue;
     }
     text += names[static_cast<std::size_t>(r.step)];

@@ -242,8 +242,174 @@ TEST_CASE("a delivery stays credited whatever comes behind its reply") {
   CHECK(show(p.failure()) == "EHLO: 421 idle");
 }
 
-TEST_CASE("MAIL has the parameters that are offered and needed") {
-  const auto parameters = [](const std::string& features, body_type body, bool utf8) {
+namespace {
+
+const wall_time now = wall_time(std::chrono::seconds(1'800'000'000));
+const std::string all_features =
+    "250-mx\r\n250-SIZE\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n"
+    "250-DSN\r\n250-REQUIRETLS\r\n250-MT-PRIORITY MIXER\r\n250-PIPELINING\r\n250 DELIVERBY 60\r\n";
+
+/// The flight of a transaction of 77 octets.
+std::string flight_of(const std::string& features, const envelope& message) {
+  client_protocol p(in_clear());
+  p.receive("220 mx\r\n");
+  p.next();
+  p.output_written(p.output().size());
+  p.receive(features);
+  p.next();
+  p.send(message, {0, 1}, 77, now);
+  return std::string(p.output());
+}
+
+struct parameter_row {
+  std::string name, features, mail, rcpt;
+  void (*ask)(envelope&);
+};
+
+}  // namespace
+
+TEST_CASE("MAIL and RCPT have the parameters that are offered and asked for") {
+  const auto r = GENERATE(values<parameter_row>({
+      {"nothing", "250 mx\r\n", "", "", [](envelope&) {}},
+      {"nothing asked for", all_features, " SIZE=77", "", [](envelope&) {}},
+      {"SIZE", "250-mx\r\n250 SIZE\r\n", " SIZE=77", "", [](envelope&) {}},
+      {"SIZE that is just enough", "250-mx\r\n250 SIZE 77\r\n", " SIZE=77", "", [](envelope&) {}},
+      {"SIZE without a limit", "250-mx\r\n250 SIZE 0\r\n", " SIZE=77", "", [](envelope&) {}},
+      {"8BITMIME", "250-mx\r\n250 8BITMIME\r\n", " BODY=8BITMIME", "",
+       [](envelope& e) { e.body = body_type::eight_bit_mime; }},
+      {"8BITMIME not offered", "250 mx\r\n", "", "",
+       [](envelope& e) { e.body = body_type::eight_bit_mime; }},
+      {"SMTPUTF8", "250-mx\r\n250 smtputf8\r\n", " SMTPUTF8", "",
+       [](envelope& e) { e.smtputf8 = true; }},
+      {"BINARYMIME", all_features, " SIZE=77 BODY=BINARYMIME", "",
+       [](envelope& e) { e.body = body_type::binary_mime; }},
+      {"RET and ENVID", all_features, " SIZE=77 RET=HDRS ENVID=a+2Bb", "",
+       [](envelope& e) {
+         e.ret = dsn_return::headers;
+         e.envelope_id = "a+2Bb";
+       }},
+      {"RET=FULL", all_features, " SIZE=77 RET=FULL", "",
+       [](envelope& e) { e.ret = dsn_return::full; }},
+      {"DSN not offered", "250 mx\r\n", "", "",
+       [](envelope& e) {
+         e.ret = dsn_return::full;
+         e.envelope_id = "x";
+         e.recipient_options.resize(2);
+         e.recipient_options[1].notify.never = true;
+       }},
+      {"NOTIFY=NEVER", all_features, " SIZE=77", " NOTIFY=NEVER",
+       [](envelope& e) {
+         e.recipient_options.resize(2);
+         e.recipient_options[1].notify.never = true;
+       }},
+      {"NOTIFY and ORCPT", all_features, " SIZE=77",
+       " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;Bob+40far.test",
+       [](envelope& e) {
+         e.recipient_options.resize(2);
+         e.recipient_options[1].notify = {false, true, true, true};
+         e.recipient_options[1].original_recipient = "rfc822;Bob+40far.test";
+       }},
+      {"MT-PRIORITY", all_features, " SIZE=77 MT-PRIORITY=-4", "",
+       [](envelope& e) { e.priority = -4; }},
+      {"MT-PRIORITY not offered", "250 mx\r\n", "", "", [](envelope& e) { e.priority = 4; }},
+      {"BY with return", all_features, " SIZE=77 BY=60;R", "",
+       [](envelope& e) { e.by = deliver_by{now + std::chrono::seconds(60), true, false}; }},
+      {"BY with notification and trace, over", all_features, " SIZE=77 BY=-5;NT", "",
+       [](envelope& e) { e.by = deliver_by{now - std::chrono::seconds(5), false, true}; }},
+      {"BY that is far away", all_features, " SIZE=77 BY=999999999;N", "",
+       [](envelope& e) { e.by = deliver_by{now + std::chrono::hours(1'000'000), false, false}; }},
+      {"BY with notification not offered", "250 mx\r\n", "", "",
+       [](envelope& e) { e.by = deliver_by{now + std::chrono::hours(1), false, false}; }},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    auto message = two_recipients();
+    r.ask(message);
+    const auto sent = flight_of(r.features, message);
+    const auto first = "MAIL FROM:<s@a.example>" + r.mail + "\r\n";
+    if (r.features.find("PIPELINING") == std::string::npos) {
+      CHECK(sent == first);
+    } else {
+      CHECK(sent == first + rcpt1 + "RCPT TO:<q@b.example>" + r.rcpt + "\r\n" +
+                        (message.body == body_type::binary_mime ? "" : data));
+    }
+  }
+}
+
+TEST_CASE("binary content goes in one chunk, behind the replies to RCPT") {
+  const std::string binary_mail = "MAIL FROM:<s@a.example> BODY=BINARYMIME\r\n";
+  const std::string chunk = "BDAT 1000 LAST\r\n";
+  const std::string offers = "250-mx\r\n250-CHUNKING\r\n250 BINARYMIME\r\n";
+  const std::string offers_flights = "250-mx\r\n250-PIPELINING\r\n" + offers.substr(8);
+  std::vector<row> rows{
+      {"in flights",
+       behind_hello(offers_flights, {send(), client(binary_mail + rcpt1 + rcpt2),
+                                     server("250 m\r\n250 a\r\n550 b\r\n"), client(chunk),
+                                     content(), server("250 ok\r\n")}),
+       ready, "content 250, rcpt 550"},
+      {"command by command",
+       behind_hello(offers, {send(), client(binary_mail), server("250 m\r\n"), client(rcpt1),
+                             server("450 a\r\n"), client(rcpt2), server("250 b\r\n"), client(chunk),
+                             content(), server("554 no\r\n")}),
+       ready, "rcpt 450, content 554"},
+      {"nobody is accepted",
+       behind_hello(offers_flights, {send(), client(binary_mail + rcpt1 + rcpt2),
+                                     server("250 m\r\n550 a\r\n550 b\r\n"), send(),
+                                     client("RSET\r\n" + binary_mail + rcpt1 + rcpt2),
+                                     server("250 r\r\n554 m\r\n503 a\r\n503 b\r\n")}),
+       ready, "mail 554, mail 554"},
+      {"354 to the chunk",
+       behind_hello(offers_flights, {send(), client(binary_mail + rcpt1 + rcpt2),
+                                     server("250 m\r\n250 a\r\n250 b\r\n"), client(chunk),
+                                     content(), server("354 go\r\n")}),
+       failed, "content -, content -", "end of DATA: protocol error"},
+      {"CHUNKING alone", behind_hello("250-mx\r\n250 CHUNKING\r\n", {send(), client("")}), ready,
+       "no binary, no binary"},
+      {"BINARYMIME alone", behind_hello("250-mx\r\n250 BINARYMIME\r\n", {send(), client("")}),
+       ready, "no binary, no binary"},
+  };
+  for (auto& r : rows) {
+    r.message = two_recipients();
+    r.message.body = body_type::binary_mime;
+  }
+  run_all(rows);
+}
+
+TEST_CASE("REQUIRETLS is for verified peers that offer it") {
+  const auto under = [](tls_level level, const std::string& features, const std::string& sent) {
+    row r{"level " + std::to_string(static_cast<int>(level)) + " " + features,
+          {server("220 mx\r\n"), client("EHLO us.example\r\n"),
+           server("250-mx\r\n250 STARTTLS\r\n"), client("STARTTLS\r\n"), server("220 go\r\n"),
+           handshake(), client("EHLO us.example\r\n"), server(features), send(), client(sent)},
+          client_action::need_input};
+    r.options = in_clear();
+    r.options.tls = level;
+    r.message = two_recipients();
+    r.message.require_tls = true;
+    if (sent.empty()) {
+      r.results = "no tls, no tls";
+      r.end = ready;
+    } else {
+      r.events.push_back(server("554 no\r\n"));
+      r.results = "mail 554, mail 554";
+      r.end = ready;
+    }
+    DYNAMIC_SECTION(r.name) {
+      run_every_way(r);
+    }
+  };
+  const std::string offered = "250-mx\r\n250 REQUIRETLS\r\n";
+  under(tls_level::verify, offered, "MAIL FROM:<s@a.example> REQUIRETLS\r\n");
+  under(tls_level::verify, "250 mx\r\n", "");
+  under(tls_level::encrypt, offered, "");
+  under(tls_level::may, offered, "");
+  row clear{"in clear", behind_hello(offered, {send(), client("")}), ready, "no tls, no tls"};
+  clear.message = two_recipients();
+  clear.message.require_tls = true;
+  run_all({clear});
+}
+
+TEST_CASE("a delivery in time is asked of those who promise it") {
+  const auto fault = [](const std::string& features, std::int64_t seconds) {
     client_protocol p(in_clear());
     p.receive("220 mx\r\n");
     p.next();
@@ -251,21 +417,15 @@ TEST_CASE("MAIL has the parameters that are offered and needed") {
     p.receive(features);
     p.next();
     auto message = two_recipients();
-    message.body = body;
-    message.smtputf8 = utf8;
-    p.send(message, {0}, 77);
-    std::string line(p.output());
-    return line.substr(mail.size() - 2, line.size() - mail.size());
+    message.by = deliver_by{now + std::chrono::seconds(seconds), true, false};
+    p.send(message, {0}, 77, now);
+    return show(p.results());
   };
-  using enum body_type;
-  CHECK(parameters("250 mx\r\n", eight_bit_mime, true).empty());
-  CHECK(parameters("250-mx\r\n250 SIZE\r\n", seven_bit, false) == " SIZE=77");
-  CHECK(parameters("250-mx\r\n250 SIZE 77\r\n", seven_bit, false) == " SIZE=77");
-  CHECK(parameters("250-mx\r\n250 SIZE 0\r\n", seven_bit, false) == " SIZE=77");
-  CHECK(parameters("250-mx\r\n250 8BITMIME\r\n", eight_bit_mime, false) == " BODY=8BITMIME");
-  CHECK(parameters("250-mx\r\n250 8BITMIME\r\n", seven_bit, false).empty());
-  CHECK(parameters("250-mx\r\n250-SIZE\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n", eight_bit_mime,
-                   true) == " SIZE=77 BODY=8BITMIME SMTPUTF8");
+  CHECK(fault(all_features, 60) == "mail -");
+  CHECK(fault(all_features, 59) == "no by");
+  CHECK(fault(all_features, 0) == "by over");
+  CHECK(fault("250-mx\r\n250 DELIVERBY\r\n", 1) == "mail -");
+  CHECK(fault("250 mx\r\n", 60) == "no by");
 }
 
 TEST_CASE("what the next hop cannot take is not sent") {
@@ -282,9 +442,13 @@ TEST_CASE("what the next hop cannot take is not sent") {
              "no smtputf8, no smtputf8"};
   sender.message = {address("s\xc3\xa9@a.example"),
                     {address("r@b.example"), address("q@b.example")}};
+  row header{"the header needs SMTPUTF8", one_by_one({send(), client("")}), ready,
+             "no smtputf8, no smtputf8"};
+  header.message = two_recipients();
+  header.message.smtputf8 = true;
   row none{"no recipients", one_by_one({send(), client("")}), ready, ""};
   none.recipients = {};
-  run_all({too_big, foreign, sender, none});
+  run_all({too_big, foreign, sender, header, none});
 }
 
 TEST_CASE("the null reverse-path, a chosen recipient and its order") {

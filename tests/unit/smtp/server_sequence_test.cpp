@@ -1,115 +1,11 @@
 // Golden sequences: what a client says, what our server answers, octet by octet. Each row is run
 // fed whole, byte by byte and split at every position.
-#include <catch2/catch.hpp>
-
-#include "scripted_session.hpp"
+#include "unit/smtp/wire_rows.hpp"
 
 namespace relais::smtp {
 namespace {
 
-using std::string;
 using namespace std::string_literals;
-
-struct sequence_row {
-  const char* name;
-  string input;
-  string output;  ///< behind the greeting
-  string told;
-  string mail = {};
-};
-
-const string greeted = "220 mx.example ESMTP relais\r\n";
-const string EHLO = "EHLO c\r\n";
-const string HELO = "HELO c\r\n";
-const string ehlo =
-    "250-mx.example greets c\r\n250-PIPELINING\r\n250-SIZE 52428800\r\n250-8BITMIME\r\n"
-    "250-CHUNKING\r\n250-BINARYMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-DSN\r\n"
-    "250-LIMITS RCPTMAX=1000 MAILMAX=1000\r\n250-MT-PRIORITY\r\n250-DELIVERBY\r\n250 HELP\r\n";
-const string helo = "250 mx.example greets c\r\n";
-const string MAIL = "MAIL FROM:<a@b>\r\n";
-const string RCPT = "RCPT TO:<c@d>\r\n";
-const string REFUSED = "RCPT TO:<x@refused.example>\r\n";
-const string DATA = "DATA\r\n";
-const string QUIT = "QUIT\r\n";
-const string mail_ok = "250 2.1.0 Ok\r\n";
-const string rcpt_ok = "250 2.1.5 Ok\r\n";
-const string denied = "550 5.7.1 <x@refused.example>: Relay access denied\r\n";
-const string start = "354 End data with <CR><LF>.<CR><LF>\r\n";
-const string queued = "250 2.0.0 Ok: queued as 1\r\n";
-const string bye = "221 2.0.0 mx.example closing connection\r\n";
-const string ok = "250 2.0.0 Ok\r\n";
-const string unknown = "500 5.5.2 Command not recognized\r\n";
-const string octets = "500 5.5.2 Command holds octets that are not printable ASCII\r\n";
-const string too_long = "500 5.5.2 Command line too long\r\n";
-const string bad_argument = "501 5.5.4 Argument missing or malformed\r\n";
-const string no_argument = "501 5.5.4 No argument allowed\r\n";
-const string bad_sender = "501 5.1.7 Bad sender address syntax\r\n";
-const string bad_recipient = "501 5.1.3 Bad recipient address syntax\r\n";
-const string bad_parameter = "501 5.5.4 Parameter repeated or malformed\r\n";
-const string no_parameter = "555 5.5.4 Parameter not recognized\r\n";
-const string not_offered = "555 5.5.4 Parameter of an extension that is not offered\r\n";
-const string not_implemented = "502 5.5.1 Command not implemented\r\n";
-const string hello_first = "503 Send HELO or EHLO first\r\n";
-const string mail_first = "503 5.5.1 Send MAIL first\r\n";
-const string rcpt_first = "503 5.5.1 Send RCPT first\r\n";
-const string nested = "503 5.5.1 A transaction is open already\r\n";
-const string nobody = "554 5.5.1 No valid recipients\r\n";
-const string sequence = "503 Bad sequence of commands\r\n";
-const string bare = "550 5.5.2 Lines must end in <CR><LF>\r\n";
-const string utf8 = "553 5.6.7 Address is not ASCII: SMTPUTF8 must be declared with MAIL\r\n";
-const string too_big = "552 5.3.4 Message exceeds the size limit\r\n";
-const string size_too_big = "552 5.3.4 Declared size exceeds the size limit\r\n";
-const string too_many_errors = "421 4.7.0 mx.example Too many errors, closing connection\r\n";
-const string has_nul = "554 5.6.0 Message holds a NUL octet\r\n";
-const string long_text = "554 5.6.0 Message holds a line that is too long\r\n";
-const string vrfy =
-    "252 2.5.0 Cannot verify the user, but will take mail and try to deliver it\r\n";
-const string help =
-    "214 2.0.0 Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP QUIT HELP VRFY STARTTLS AUTH\r\n";
-const string foreign = "521 5.5.1 This is an SMTP server\r\n";
-// EHLO, MAIL, RCPT, DATA, and what they earn.
-const string OPEN = EHLO + MAIL + RCPT + DATA;
-const string open = ehlo + mail_ok + rcpt_ok + start;
-
-struct result_of_run {
-  string sent, told, mail;
-  friend bool operator==(const result_of_run&, const result_of_run&) = default;
-};
-std::ostream& operator<<(std::ostream& out, const result_of_run& r) {
-  return out << r.told << "|" << r.sent << "|" << r.mail;
-}
-
-/// Feeds the input in pieces that end at `cuts`.
-result_of_run run(const session_rules& rules, std::string_view input,
-                  const std::vector<std::size_t>& cuts) {
-  scripted_session session(rules);
-  std::size_t at = 0;
-  for (const auto cut : cuts) {
-    if (!session.feed(input.substr(at, cut - at))) break;
-    at = cut;
-  }
-  session.feed(input.substr(at));
-  return {session.sent(), session.told(), session.mail()};
-}
-
-void check_every_way(const session_rules& rules, const string& input,
-                     const result_of_run& expected) {
-  CHECK(run(rules, input, {}) == expected);
-  std::vector<std::size_t> every;
-  std::size_t differing = 0;
-  for (std::size_t i = 1; i < input.size(); ++i) {
-    every.push_back(i);
-    if (!(run(rules, input, {i}) == expected)) ++differing;
-  }
-  CHECK(differing == 0);
-  CHECK(run(rules, input, every) == expected);
-}
-
-void check_rows(const session_rules& rules, const sequence_row& row) {
-  DYNAMIC_SECTION(row.name) {
-    check_every_way(rules, row.input, {greeted + row.output, row.told, row.mail});
-  }
-}
 
 TEST_CASE("a session in order") {
   const auto row = GENERATE(values<sequence_row>({
