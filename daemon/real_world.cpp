@@ -9,7 +9,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
-#include <deque>
 #include <future>
 #include <optional>
 #include <thread>
@@ -22,11 +21,25 @@
 #include "dns/cache.hpp"
 #include "dns/cares_resolver.hpp"
 #include "dns/hosts_file.hpp"
+#include "net/descriptors.hpp"
 
 namespace relais::daemon {
 namespace {
 
 namespace asio = boost::asio;
+
+std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
+                                                   const asio::any_io_executor& executor) {
+  dns::resolver_options o;
+  o.servers = s.servers;
+  o.timeout = s.timeout;
+  o.attempts = static_cast<unsigned>(s.attempts);
+  try {
+    return std::make_unique<dns::cares_resolver>(executor, o);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
+  }
+}
 
 struct worker {
   explicit worker(const clock& time)
@@ -35,12 +48,23 @@ struct worker {
         random(system_seed()),
         runtime{io.get_executor(), time, random, *alarms, *network},
         work(io.get_executor()) {}
+
+  /// Each worker asks and remembers by itself.
+  void look_up_names(const config::dns_settings& settings, const clock& time) {
+    source = make_resolver(settings, io.get_executor());
+    cache = std::make_unique<dns::caching_resolver>(*source, time);
+    resolver = std::make_unique<dns::hosts_file_resolver>(*cache, "/etc/hosts");
+  }
+
   asio::io_context io{1};
   std::unique_ptr<net::alarms> alarms;
   std::unique_ptr<net::network> network;
   seeded_random random;
   net::runtime runtime;
   asio::executor_work_guard<asio::io_context::executor_type> work;
+  std::unique_ptr<dns::cares_resolver> source;
+  std::unique_ptr<dns::caching_resolver> cache;
+  std::unique_ptr<dns::hosts_file_resolver> resolver;
 };
 
 std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
@@ -68,52 +92,32 @@ void wait_for(spool::runner& busy) {
 // Reads and large writes at a time; more would not make a disk faster.
 constexpr std::size_t reader_threads = 4;
 
-// For password hashes, which are slow by intent.
-constexpr std::size_t blocking_threads = 2;
+// Password hashes at a time: each takes a core for a tenth of a second.
+constexpr std::size_t blocking_threads = 4;
 
-std::unique_ptr<dns::cares_resolver> make_resolver(const config::dns_settings& s,
-                                                   const asio::any_io_executor& executor) {
-  dns::resolver_options o;
-  o.servers = s.servers;
-  o.timeout = s.timeout;
-  o.attempts = static_cast<unsigned>(s.attempts);
-  try {
-    return std::make_unique<dns::cares_resolver>(executor, o);
-  } catch (const std::exception& e) {
-    throw startup_error(exit_code::os_error, std::string("DNS cannot be set up: ") + e.what());
-  }
-}
-
-// The way of a question about a name: /etc/hosts, the cache, c-ares. Each worker has its own.
-struct name_service {
-  name_service(const config::dns_settings& s, worker& of, const clock& time)
-      : source(make_resolver(s, of.io.get_executor())),
-        cache(*source, time),
-        resolver(cache, "/etc/hosts") {}
-  std::unique_ptr<dns::cares_resolver> source;
-  dns::caching_resolver cache;
-  dns::hosts_file_resolver resolver;
-};
-
-void warn_of_few_descriptors(const config::limit_settings& s, std::uint64_t allowed,
+void warn_of_few_descriptors(const config::limit_settings& s, std::uint64_t limit,
                              event_sink& log) {
-  if (s.connections + s.reserved_descriptors <= allowed) return;
+  if (s.connections + s.reserved_descriptors <= limit) return;
   const auto sentence = fmt::format(
       "{} descriptors are allowed (ulimit -n, LimitNOFILE=): new clients will wait before "
       "limits.connections {} are reached",
-      allowed, s.connections);
+      limit, s.connections);
   log.emit(events::notice{"master", true, sentence});
 }
 
-// SIGHUP reads the certificates anew; for the rest of the configuration a restart is needed.
+// SIGHUP is what certificate clients send (certbot's deploy hook, systemctl reload).
 void answer_hangups(asio::signal_set& hangups, relay& mail, event_sink& log) {
   hangups.async_wait([&](error_code ec, int) {
     if (ec) return;
     const auto fault = mail.reload_certificates();
-    const auto sentence = fault.empty()
-                              ? "certificates read anew; the configuration needs a restart"
-                              : "the old certificates stay: " + fault;
-    log.emit(events::notice{"master", !fault.empty(), sentence});
+    if (fault.empty()) {
+      log.emit(events::notice{"master", false,
+                              "SIGHUP: certificates read anew; a changed configuration needs a "
+                              "restart"});
+    } else {
+      log.emit(
+          events::notice{"master", true, "SIGHUP: the certificates stay as they were: " + fault});
+    }
     answer_hangups(hangups, mail, log);
   });
 }
@@ -164,6 +168,9 @@ exit_code run(config::settings settings) {
     networks.push_back(workers.back()->network.get());
   }
   auto& first = *workers.front();
+  const auto limit = net::raise_descriptor_limit();
+  warn_of_few_descriptors(settings.limits, limit, *log);
+  net::descriptor_reserve descriptors(limit, settings.limits.reserved_descriptors);
 
   // From here on a signal waits for its turn rather than kill a half-made daemon.
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
@@ -175,15 +182,13 @@ exit_code run(config::settings settings) {
   auto readers = spool::make_thread_runner(reader_threads);
   auto maintenance = spool::make_thread_runner();
   auto blocking = spool::make_thread_runner(blocking_threads);
-  std::deque<name_service> names;
-  for (const auto& w : workers) names.emplace_back(settings.dns, *w, time);
-  const auto allowed = net::raise_descriptor_limit();
-  warn_of_few_descriptors(settings.limits, allowed, *log);
-  net::descriptor_reserve descriptors(allowed, settings.limits.reserved_descriptors);
+  for (const auto& w : workers) w->look_up_names(settings.dns, time);
 
   world surroundings;
-  for (const auto& w : workers) surroundings.workers.push_back(&w->runtime);
-  for (auto& n : names) surroundings.resolvers.push_back(&n.resolver);
+  for (const auto& w : workers) {
+    surroundings.workers.push_back(&w->runtime);
+    surroundings.resolvers.push_back(w->resolver.get());
+  }
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
@@ -192,11 +197,12 @@ exit_code run(config::settings settings) {
   surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
   relay mail(settings, surroundings);
-  for (auto& [index, listener, acceptor] : listeners) {
-    if (index == 0) {
-      log->emit(events::notice{"master", false, "listening on " + acceptor->address().text()});
+  for (auto& l : listeners) {
+    if (l.worker == 0) {
+      const auto where = l.acceptor->address().text();
+      log->emit(events::notice{"master", false, "listening on " + where});
     }
-    mail.adopt(index, listener, std::move(acceptor));
+    mail.adopt(l.worker, l.listener, std::move(l.acceptor));
   }
   if (http_listener) mail.adopt_http(std::move(http_listener));
   mail.start();
