@@ -170,7 +170,7 @@ if ($mechanism) {
 }
 $smtp->mail($sender) or die 'MAIL: ' . $smtp->message;
 $smtp->to(@to) or die 'RCPT: ' . $smtp->message;
-local $/; my $content = <STDIN>;
+my $content = do { local $/; <STDIN> };
 $smtp->data($content) or die 'DATA: ' . $smtp->message;
 $smtp->quit;
 """
