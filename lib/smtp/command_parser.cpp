@@ -31,9 +31,6 @@ constexpr std::array words{
     word{"ETRN", verb::unimplemented},
 };
 
-constexpr std::array<std::string_view, 6> http_methods{"GET",     "POST", "CONNECT",
-                                                       "OPTIONS", "PUT",  "HEAD"};
-
 constexpr bool is_blank(char c) noexcept {
   return c == ' ' || c == '\t';
 }
@@ -64,9 +61,13 @@ bool has_invalid_octets(std::string_view line, bool high_allowed) noexcept {
 }
 
 bool is_http_request(std::string_view line) noexcept {
-  const auto method = first_word(line);
-  return std::ranges::find(http_methods, method) != http_methods.end() &&
-         line.find(" HTTP/", method.size()) != std::string_view::npos;
+  constexpr std::string_view version = " HTTP/";
+  if (parse_command(line).what != verb::unknown) return false;
+  const auto at = line.rfind(version);
+  if (at == std::string_view::npos) return false;
+  const auto number = trimmed(line.substr(at + version.size()));
+  return !number.empty() &&
+         std::ranges::all_of(number, [](char c) { return is_digit(c) || c == '.'; });
 }
 
 path_argument parse_path_argument(std::string_view argument, path_kind kind, bare_names names,

@@ -52,7 +52,8 @@ bool is_command_word(std::string_view word) noexcept;
 bool has_invalid_octets(std::string_view line, bool high_allowed) noexcept;
 
 /// "GET / HTTP/1.1": a browser or a server that was talked into speaking to us (threats:
-/// cross-protocol requests). A lone GET is just an unknown command.
+/// cross-protocol requests). Any method, as long as it is none of our commands; a lone GET is just
+/// an unknown command.
 bool is_http_request(std::string_view line) noexcept;
 
 struct path_argument {

@@ -26,6 +26,7 @@ outcome send(std::string_view content, std::size_t size, bool binary, newline_mo
   options.extensions = extension_set::usual();
   options.newlines = newlines;
   options.limits.text_line = 1000;
+  options.limits.errors = 1u << 20;  // each chunk behind a fault is one
   server_protocol smtp(options);
   smtp.greet();
   std::string wire = "EHLO c\r\nMAIL FROM:<a@b>";

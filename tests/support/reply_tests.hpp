@@ -150,6 +150,7 @@ inline constexpr auto replies_without_test = [] {
       conversion_required,
       transaction_failed,
       recipient_null_mx,
+      routed_address,
   });
 }();
 
