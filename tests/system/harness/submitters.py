@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import threading
 import unittest
+import urllib.parse
 
 from .clients import dot_stuffed
 from .world import PEERS
@@ -197,7 +198,7 @@ def s_nail(door, letter):
     words = [SNAIL, "-:/", "-v", "-Sexpandaddr", "-Ssendwait", "-r", letter.sender]
     for option in options:
         words += ["-S", option]
-    return run([*words, "-s", subject, *letter.recipients], body.replace(b"\r\n", b"\n"))
+    return run([*words, "-s", subject, *letter.recipients], body.replace(b"\r\n", b"\n"), {"DEAD": "/dev/null"})
 
 
 JAVA_PROGRAM = r"""
@@ -289,5 +290,6 @@ def need(program, *files):
     return found
 
 
+
 def quoted(text):
-    return "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in text or "")
+    return urllib.parse.quote(text or "", safe="")
