@@ -5,6 +5,7 @@
 #include <boost/asio/local/connect_pair.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "base/error.hpp"
 #include "net/socket_transport.hpp"
@@ -157,6 +158,134 @@ TEST_CASE(
     CHECK(first == errc::cancelled);
     CHECK(second == "ok");
   }
+}
+
+net::task<void> read_twice(net::stream& s, std::size_t first_size, std::string& first,
+                           std::string& rest) {
+  std::string buffer(first_size, '\0');
+  const auto target = asio::buffer(buffer);
+  const auto got = co_await s.read_some(target);
+  if (got) first = buffer.substr(0, *got);
+  rest = co_await read_all(s, 16 - first.size());
+}
+
+TEST_CASE("octets that were given back are read first and whole") {
+  const auto size = GENERATE(as<std::size_t>(), 1, 5, 8, 100);
+  pair_of_streams p;
+  p.server->unread("given back");
+  p.server->unread("first ");
+  p.group.spawn("client", say(*p.client, "!"));
+  std::string first, rest;
+  run_task(p.io, read_twice(*p.server, size, first, rest));
+  CHECK(first.size() == std::min<std::size_t>(size, 16));
+  CHECK(first + rest == "first given back");
+  run_task(p.io, [](net::stream& s) -> net::task<void> {
+    const auto heard = co_await read_all(s, 1);
+    CHECK(heard == "!");
+  }(*p.server));
+}
+
+// As a server behind a load balancer does: reads too much, and gives back what is TLS already.
+net::task<void> serve_tls_late(net::stream& s, SSL_CTX* context, error_code& result) {
+  std::string buffer(100, '\0');
+  const auto target = asio::buffer(buffer);
+  const auto got = co_await s.read_some(target);
+  if (got) s.unread(std::string_view(buffer).substr(0, *got));
+  co_await serve_tls(s, context, result);
+}
+
+TEST_CASE("a handshake begins with what was given back") {
+  pair_of_streams p;
+  const auto server = self_signed_server("mx.test");
+  const auto client = tls::make_client_context("");
+  error_code server_result, client_result, end;
+  std::string heard;
+  p.group.spawn("server", serve_tls_late(*p.server, server.get(), server_result));
+  run_task(p.io, talk_tls(p, client.get(), "mx.test", false, client_result, heard, end));
+  CHECK_FALSE(client_result);
+  CHECK_FALSE(server_result);
+  CHECK(heard == "hello");
+}
+
+net::task<void> shake_hands(net::stream& s, SSL_CTX* context, error_code& result) {
+  net::tls_parameters t;
+  t.context = context;
+  result = co_await s.start_tls(std::move(t));
+}
+
+TEST_CASE("an interruption ends no handshake but the read behind it") {
+  pair_of_streams p;
+  const auto server = self_signed_server("mx.test");
+  const auto client = tls::make_client_context("");
+  error_code server_result = errc::timeout, first;
+  std::string second;
+  p.group.spawn("server",
+                [](net::stream& s, SSL_CTX* c, error_code& result, error_code& read,
+                   std::string& then) -> net::task<void> {
+                  net::tls_parameters t;
+                  t.context = c;
+                  t.role = net::tls_role::server;
+                  result = co_await s.start_tls(std::move(t));
+                  co_await read_interrupted(s, read, then);
+                }(*p.server, server.get(), server_result, first, second));
+  p.io.poll();
+  p.server->interrupt();
+  error_code client_result;
+  run_task(p.io, shake_hands(*p.client, client.get(), client_result));
+  p.io.poll();
+  run_task(p.io, say(*p.client, "ok"));
+  run_task(p.io, [](net::task_group& g) -> net::task<void> { co_await g.join(10s); }(p.group));
+  CHECK_FALSE(server_result);
+  CHECK_FALSE(client_result);
+  CHECK(first == errc::cancelled);
+  CHECK(second == "ok");
+}
+
+std::string content_of(std::size_t size) {
+  std::string made(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) made[i] = static_cast<char>(i * 31 + i / 251);
+  return made;
+}
+
+// Lines, content, lines: the buffers grow and shrink on the way.
+net::task<void> say_all(net::stream& s, SSL_CTX* context, const std::vector<std::size_t>& sizes) {
+  net::tls_parameters t;
+  t.context = context;
+  if (co_await s.start_tls(std::move(t))) co_return;
+  for (const auto size : sizes) {
+    const auto content = content_of(size);
+    co_await s.write(content);
+    const auto echo = co_await read_all(s, 3);
+    if (echo != "ok\n") co_return;
+  }
+  co_await s.close();
+}
+
+TEST_CASE("lines and content of any size pass through TLS unchanged") {
+  pair_of_streams p;
+  const auto server = self_signed_server("mx.test");
+  const auto client = tls::make_client_context("");
+  const std::vector<std::size_t> sizes{6, 1000, 1024, 1025, 16384, 16385, 1u << 20, 6, 40000, 1};
+  p.group.spawn("client", say_all(*p.client, client.get(), sizes));
+  std::size_t good = 0;
+  run_task(p.io,
+           [](net::stream& s, SSL_CTX* c, const std::vector<std::size_t>& all,
+              std::size_t& count) -> net::task<void> {
+             net::tls_parameters t;
+             t.context = c;
+             t.role = net::tls_role::server;
+             if (co_await s.start_tls(std::move(t))) co_return;
+             const std::string ok = "ok\n";
+             for (const auto size : all) {
+               const auto heard = co_await read_all(s, size);
+               if (heard == content_of(size)) ++count;
+               co_await s.write(ok);
+             }
+           }(*p.server, server.get(), sizes, good));
+  CHECK(good == sizes.size());
+  p.server->interrupt();
+  p.client.reset();
+  run_task(p.io, [](net::task_group& g) -> net::task<void> { co_await g.join(10s); }(p.group));
 }
 
 }  // namespace

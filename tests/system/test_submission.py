@@ -28,7 +28,7 @@ def plain(user, password, authorization=""):
 class Submission(SubmissionTest):
     @classmethod
     def prepare(cls):
-        relaisctl.add_user(cls.users_file, OFFICE, "office secret", "--sender", BOSS, "--sender", "@office.test.example")
+        relaisctl.add_user(cls.users_file, OFFICE, "office secret", "--senders", f"{BOSS},@office.test.example")
 
     @classmethod
     def relay_settings(cls):

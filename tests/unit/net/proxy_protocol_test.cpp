@@ -142,11 +142,11 @@ TEST_CASE("every part of a good PROXY header is incomplete") {
 }
 
 TEST_CASE("what cannot become a PROXY header is malformed at its first wrong octet") {
-  struct row {
+  struct broken {
     std::string octets;
     std::size_t right;  // so many are a good beginning
   };
-  const auto r = GENERATE(values<row>({
+  const auto r = GENERATE(values<broken>({
       {"EHLO", 0},
       {"PROXY\r\n", 5},
       {"PRoXY ", 2},
