@@ -46,7 +46,8 @@ const turn far{"RCPT TO:<you@far.test>\r\n", "250 2.1.5 Ok\r\n"};
 const turn from_joe{"MAIL FROM:<joe@c.test>\r\n", "250 2.1.0 Ok\r\n"};
 
 TEST_CASE("reply authenticated: PLAIN with its response at once") {
-  auto s = with_login({accepted("AUTH PLAIN " + plain("joe", "secret")), from_joe, far, data, text});
+  auto s =
+      with_login({accepted("AUTH PLAIN " + plain("joe", "secret")), from_joe, far, data, text});
   s.afterwards = logs("sasl_method=PLAIN, sasl_username=joe");
   check_reply(reply_id::authenticated, s);
 }
@@ -74,7 +75,8 @@ TEST_CASE("reply auth_challenge: PLAIN without a response") {
 }
 
 TEST_CASE("reply auth_failed: a wrong password, answered late") {
-  auto s = with_login({refused("AUTH PLAIN " + plain("joe", "wrong")), from_joe,
+  auto s = with_login({refused("AUTH PLAIN " + plain("joe", "wrong")),
+                       from_joe,
                        {far.said, "550 5.7.1 <you@far.test>: Relay access denied\r\n"}});
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.world.clock.elapsed >= 1s);
@@ -124,10 +126,9 @@ TEST_CASE("reply auth_unavailable: the backend is down") {
     r.relay.settings.auth.dovecot_socket = "/run/nobody/listens";
     r.relay.settings.auth.without_tls = true;
   };
-  const turn unavailable =
-      turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n",
-           "454 4.7.0 Authentication is not available for the moment\r\n")
-          .awaited();
+  const turn unavailable = turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n",
+                                "454 4.7.0 Authentication is not available for the moment\r\n")
+                               .awaited();
   // However often: it is no guess.
   s.turns = {greeting, hello(), unavailable, unavailable, unavailable, unavailable, quit};
   check_reply(reply_id::auth_unavailable, s);
@@ -178,7 +179,9 @@ TEST_CASE("reply base64_undecodable: within an exchange") {
 
 TEST_CASE("reply auth_required: MAIL where AUTH is demanded") {
   auto s = with_login({{mail.said, "530 5.7.0 Authentication required\r\n"},
-                       accepted("AUTH PLAIN " + plain("joe", "secret")), from_joe, far});
+                       accepted("AUTH PLAIN " + plain("joe", "secret")),
+                       from_joe,
+                       far});
   s.configure = [](relay_scene& r) {
     with_users(r);
     r.relay.settings.listeners[0].require_auth = config::tristate::yes;
@@ -214,11 +217,13 @@ TEST_CASE("reply sender_not_allowed: a login may only use its own addresses") {
 
 TEST_CASE("reply bare_newline: of a stranger, while a client that has logged in is helped") {
   auto s = with_login({accepted("AUTH PLAIN " + plain("joe", "secret")),
-                       {"MAIL FROM:<joe@c.test>\n", "250 2.1.0 Ok\r\n"}, far, data,
+                       {"MAIL FROM:<joe@c.test>\n", "250 2.1.0 Ok\r\n"},
+                       far,
+                       data,
                        {"Subject: x\n\nbody\n.\r\n.\r\n", text.heard}});
   check_session(s);
-  s.turns = {greeting, hello(), {"MAIL FROM:<joe@c.test>\n",
-                                 "550 5.5.2 Lines must end in <CR><LF>\r\n"}};
+  s.turns = {
+      greeting, hello(), {"MAIL FROM:<joe@c.test>\n", "550 5.5.2 Lines must end in <CR><LF>\r\n"}};
   check_reply(reply_id::bare_newline, s);
 }
 
@@ -228,11 +233,11 @@ TEST_CASE("AUTH is not offered in clear without permission") {
     with_users(r);
     r.relay.settings.auth.without_tls = false;
   };
-  s.turns = {greeting, ehlo(),
-             turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n",
-                  "502 5.5.1 AUTH is not offered\r\n")
-                 .awaited(),
-             quit};
+  s.turns = {
+      greeting, ehlo(),
+      turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n", "502 5.5.1 AUTH is not offered\r\n")
+          .awaited(),
+      quit};
   check_reply(reply_id::auth_not_offered, s);
 }
 

@@ -54,7 +54,8 @@ TEST_CASE("reply too_many_connections: of one client, others are welcome") {
 TEST_CASE("reply too_many_connections: of one network") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.limits.connections_per_network = 2; };
-  s.beside = {{*ip_address::parse("203.0.113.200"), "", 1}, {*ip_address::parse("203.0.113.1"), "", 1}};
+  s.beside = {{*ip_address::parse("203.0.113.200"), "", 1},
+              {*ip_address::parse("203.0.113.1"), "", 1}};
   s.turns = {{"", too_many}};
   check_reply(reply_id::too_many_connections, s);
   s.client = *ip_address::parse("203.0.112.5");
@@ -85,9 +86,9 @@ TEST_CASE("reply overloaded: memory is spent for messages under way") {
   situation s;
   // Room for the first octets of one message.
   s.configure = [](relay_scene& r) { r.relay.settings.limits.memory = 4600_B; };
-  s.beside = {{simulated_relay::client_address,
-               "EHLO a.test\r\nMAIL FROM:<a@c.test>\r\nRCPT TO:<b@here.test>\r\nDATA\r\nSubject:",
-               5}};
+  s.beside = {
+      {simulated_relay::client_address,
+       "EHLO a.test\r\nMAIL FROM:<a@c.test>\r\nRCPT TO:<b@here.test>\r\nDATA\r\nSubject:", 5}};
   s.turns = {{"", "421 relay.test Too busy, try again later\r\n"}};
   check_reply(reply_id::overloaded, s);
   // What is left is for those we know.
@@ -131,8 +132,15 @@ TEST_CASE("reply idle_timeout: content that stops") {
 
 TEST_CASE("reply idle_timeout: content that drips") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt, data, {"Subject: x\r\n", ""},
-             turn("\r\n", "").after(30s), turn("x\r\n", "").after(20s), {"", timeout}};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data,
+             {"Subject: x\r\n", ""},
+             turn("\r\n", "").after(30s),
+             turn("x\r\n", "").after(20s),
+             {"", timeout}};
   s.afterwards = [](relay_scene& r) { REQUIRE(r.world.clock.elapsed < 65s); };
   check_reply(reply_id::idle_timeout, s);
 }
@@ -152,9 +160,9 @@ TEST_CASE("reply idle_timeout: strangers have less time when connections run out
 TEST_CASE("reply draining: an idle client at a shutdown") {
   situation s;
   const auto stop = [](relay_scene& r) { r.relay.begin_shut_down(); };
-  s.turns = {greeting, ehlo(),
-             turn("", "421 4.3.2 relay.test Service is shutting down, try again later\r\n")
-                 .when(stop)};
+  s.turns = {
+      greeting, ehlo(),
+      turn("", "421 4.3.2 relay.test Service is shutting down, try again later\r\n").when(stop)};
   check_reply(reply_id::draining, s);
 }
 
@@ -180,10 +188,14 @@ TEST_CASE("reply too_many_messages: MAIL behind the last one that a connection m
   s.configure = [](relay_scene& r) { r.relay.settings.limits.messages_per_connection = 1; };
   offer one;
   one.limits = "RCPTMAX=1000 MAILMAX=1";
-  s.turns = {greeting, ehlo(one), mail,
-             rcpt,     data,      text,
-             {mail.said,
-              "421 4.5.3 relay.test Too many messages on this connection, open another\r\n"}};
+  s.turns = {
+      greeting,
+      ehlo(one),
+      mail,
+      rcpt,
+      data,
+      text,
+      {mail.said, "421 4.5.3 relay.test Too many messages on this connection, open another\r\n"}};
   check_reply(reply_id::too_many_messages, s);
 }
 
@@ -191,7 +203,10 @@ TEST_CASE("reply too_many_errors: the budget of a session is spent") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.limits.errors = 2; };
   const turn wrong{"FOO\r\n", "500 5.5.2 Command not recognized\r\n"};
-  s.turns = {greeting, ehlo(), wrong, wrong,
+  s.turns = {greeting,
+             ehlo(),
+             wrong,
+             wrong,
              {"FOO\r\n", "421 4.7.0 relay.test Too many errors, closing connection\r\n"}};
   check_reply(reply_id::too_many_errors, s);
 }
@@ -200,7 +215,10 @@ TEST_CASE("reply too_many_errors: commands that do nothing") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.limits.junk_commands = 3; };
   const turn noop{"NOOP\r\n", "250 2.0.0 Ok\r\n"};
-  s.turns = {greeting, ehlo(), noop, rset,
+  s.turns = {greeting,
+             ehlo(),
+             noop,
+             rset,
              {"NOOP\r\n", "421 4.7.0 relay.test Too many errors, closing connection\r\n"}};
   check_reply(reply_id::too_many_errors, s);
 }

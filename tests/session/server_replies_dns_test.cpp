@@ -21,12 +21,13 @@ situation of_sender(scene_action zone, const std::string& reply) {
     policy_of(r).sender_domain = true;
     if (zone) zone(r);
   };
-  s.turns = {greeting, ehlo(), {"MAIL FROM:<me@s.test>\r\n", reply},
+  s.turns = {greeting,
+             ehlo(),
+             {"MAIL FROM:<me@s.test>\r\n", reply},
              // Reports come from nobody.
-             {"MAIL FROM:<>\r\n", "250 2.1.0 Ok\r\n"}, quit};
-  s.afterwards = [](relay_scene& r) {
-    REQUIRE(r.relay.log.count("policy.sender_domain") == 1);
-  };
+             {"MAIL FROM:<>\r\n", "250 2.1.0 Ok\r\n"},
+             quit};
+  s.afterwards = [](relay_scene& r) { REQUIRE(r.relay.log.count("policy.sender_domain") == 1); };
   return s;
 }
 
@@ -38,11 +39,13 @@ situation of_recipient(scene_action zone, const std::string& reply) {
     r.dns.add_mx("good.test", 10, "mx.good.test");
     if (zone) zone(r);
   };
-  s.turns = {greeting, ehlo(), mail, {"RCPT TO:<you@r.test>\r\n", reply},
-             {"RCPT TO:<you@good.test>\r\n", "250 2.1.5 Ok\r\n"}, quit};
-  s.afterwards = [](relay_scene& r) {
-    REQUIRE(r.relay.log.count("policy.recipient_domain") == 1);
-  };
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             {"RCPT TO:<you@r.test>\r\n", reply},
+             {"RCPT TO:<you@good.test>\r\n", "250 2.1.5 Ok\r\n"},
+             quit};
+  s.afterwards = [](relay_scene& r) { REQUIRE(r.relay.log.count("policy.recipient_domain") == 1); };
   return s;
 }
 
@@ -50,15 +53,13 @@ situation of_recipient(scene_action zone, const std::string& reply) {
 void check_exemption(situation s, std::size_t turn_number, const std::string& reply) {
   s.client = simulated_relay::client_address;
   s.turns[turn_number].heard = reply;
-  s.turns.erase(s.turns.begin() + static_cast<std::ptrdiff_t>(turn_number) + 1,
-                s.turns.end() - 1);
+  s.turns.erase(s.turns.begin() + static_cast<std::ptrdiff_t>(turn_number) + 1, s.turns.end() - 1);
   s.afterwards = {};
   check_session(s);
 }
 
 TEST_CASE("reply sender_domain_unknown: DNS has no such name") {
-  const auto s =
-      of_sender({}, "550 5.1.8 <me@s.test>: Domain of the sender does not exist\r\n");
+  const auto s = of_sender({}, "550 5.1.8 <me@s.test>: Domain of the sender does not exist\r\n");
   check_reply(reply_id::sender_domain_unknown, s);
   check_exemption(s, 2, "250 2.1.0 Ok\r\n");
 }
@@ -77,11 +78,13 @@ TEST_CASE("reply sender_domain_unresolved: DNS gives no answer") {
 }
 
 TEST_CASE("reply sender_domain_unresolved: DNS never answers") {
-  auto s = of_sender([](relay_scene& r) {
-    r.dns.before_answering = [&w = r.world]() -> net::task<void> {
-      return net::sleep_for(w.runtime(simulated_relay::address), 1h);
-    };
-  }, "450 4.1.8 <me@s.test>: Domain of the sender could not be looked up\r\n");
+  auto s = of_sender(
+      [](relay_scene& r) {
+        r.dns.before_answering = [&w = r.world]() -> net::task<void> {
+          return net::sleep_for(w.runtime(simulated_relay::address), 1h);
+        };
+      },
+      "450 4.1.8 <me@s.test>: Domain of the sender could not be looked up\r\n");
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.world.clock.elapsed < 20s);
     r.dns.before_answering = {};

@@ -1,5 +1,5 @@
-// Replies of the end of a message, and of a spool that is full or fails: what is not answered 250 is
-// not queued.
+// Replies of the end of a message, and of a spool that is full or fails: what is not answered 250
+// is not queued.
 #include <catch2/catch.hpp>
 
 #include "wire_situation.hpp"
@@ -10,8 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 using smtp::reply_id;
 
-const std::string not_written =
-    "451 4.3.0 Queue file could not be written, try again later\r\n";
+const std::string not_written = "451 4.3.0 Queue file could not be written, try again later\r\n";
 const std::string full = "452 4.3.1 Not enough storage, try again later\r\n";
 
 void nothing_is_queued(relay_scene& r) {
@@ -45,8 +44,13 @@ void leave_room(relay_scene& r, std::uint64_t octets) {
 
 TEST_CASE("reply queue_write_failed: the message cannot be written") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt, data.when(fails(disk_operation::write, errc::io_error)),
-             {text.said, not_written}, quit};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data.when(fails(disk_operation::write, errc::io_error)),
+             {text.said, not_written},
+             quit};
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.relay.log.count("NOQUEUE: reject: END-OF-MESSAGE from unknown[203.0.113.5]: 451 ") ==
             1);
@@ -58,26 +62,40 @@ TEST_CASE("reply queue_write_failed: the message cannot be written") {
 
 TEST_CASE("reply queue_write_failed: the message cannot be synced") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt, data.when(fails(disk_operation::sync, errc::io_error)),
-             {text.said, not_written}, quit};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data.when(fails(disk_operation::sync, errc::io_error)),
+             {text.said, not_written},
+             quit};
   check_reply(reply_id::queue_write_failed, s);
 }
 
 TEST_CASE("reply queue_write_failed: a large message cannot be written to its file") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.spool.inline_max = 64_B; };
-  s.turns = {greeting, ehlo(), mail, rcpt, data.when(fails(disk_operation::write, errc::io_error)),
-             {text.said, not_written}, quit};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data.when(fails(disk_operation::write, errc::io_error)),
+             {text.said, not_written},
+             quit};
   s.afterwards = nothing_is_queued;
   check_reply(reply_id::queue_write_failed, s);
 }
 
 TEST_CASE("reply queue_write_failed: behind the last chunk") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt,
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
              turn("BDAT 12\r\nSubject: x\r\n", "250 2.0.0 12 octets received\r\n")
                  .when(fails(disk_operation::write, errc::io_error)),
-             {"BDAT 4 LAST\r\n\r\nx\n", not_written}, quit};
+             {"BDAT 4 LAST\r\n\r\nx\n", not_written},
+             quit};
   s.turns[5].said = "BDAT 5 LAST\r\n\r\nx\r\n";
   s.afterwards = nothing_is_queued;
   check_reply(reply_id::queue_write_failed, s);
@@ -85,8 +103,13 @@ TEST_CASE("reply queue_write_failed: behind the last chunk") {
 
 TEST_CASE("reply no_storage: the disk is full when the message is to be written") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt, data.when(fails(disk_operation::write, errc::no_space)),
-             {text.said, full}, quit};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data.when(fails(disk_operation::write, errc::no_space)),
+             {text.said, full},
+             quit};
   s.afterwards = nothing_is_queued;
   check_reply(reply_id::no_storage, s);
 }
@@ -94,8 +117,13 @@ TEST_CASE("reply no_storage: the disk is full when the message is to be written"
 TEST_CASE("reply no_storage: the disk is full when a large message goes to its file") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.spool.inline_max = 64_B; };
-  s.turns = {greeting, ehlo(), mail, rcpt, data.when(fails(disk_operation::write, errc::no_space)),
-             {text.said, full}, quit};
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data.when(fails(disk_operation::write, errc::no_space)),
+             {text.said, full},
+             quit};
   s.afterwards = nothing_is_queued;
   check_reply(reply_id::no_storage, s);
 }
@@ -110,10 +138,12 @@ TEST_CASE("reply no_storage: the disk is below its reserve at MAIL") {
 TEST_CASE("reply no_storage_for_size: more is declared than there is room for") {
   situation s;
   s.configure = [](relay_scene& r) { leave_room(r, 7 << 20); };
-  s.turns = {greeting, ehlo(),
+  s.turns = {greeting,
+             ehlo(),
              {"MAIL FROM:<me@c.test> SIZE=10000000\r\n",
               "452 4.3.1 Not enough storage for a message of that size, try again later\r\n"},
-             {"MAIL FROM:<me@c.test> SIZE=1000\r\n", "250 2.1.0 Ok\r\n"}, quit};
+             {"MAIL FROM:<me@c.test> SIZE=1000\r\n", "250 2.1.0 Ok\r\n"},
+             quit};
   check_reply(reply_id::no_storage_for_size, s);
 }
 
@@ -130,9 +160,11 @@ TEST_CASE("reply loop_detected: too many hops") {
   s.configure = [](relay_scene& r) { r.relay.settings.limits.hops = 2; };
   const std::string hop = "Received: x\r\n";
   s.turns = {greeting, ehlo(),
-             mail, rcpt, data, {hop + hop + ".\r\n", text.heard},
-             mail, rcpt, data, {hop + hop + hop + ".\r\n",
-                                "554 5.4.6 Mail loop: too many hops\r\n"}, quit};
+             mail,     rcpt,
+             data,     {hop + hop + ".\r\n", text.heard},
+             mail,     rcpt,
+             data,     {hop + hop + hop + ".\r\n", "554 5.4.6 Mail loop: too many hops\r\n"},
+             quit};
   check_reply(reply_id::loop_detected, s);
 }
 
@@ -144,9 +176,11 @@ TEST_CASE("reply header_too_large: in memory and in a file") {
     r.relay.settings.spool.inline_max = inline_max;
   };
   const auto header = "Subject: " + std::string(200, 'x') + "\r\n";
-  s.turns = {greeting, ehlo(), mail, rcpt, data,
-             {header + "\r\nbody\r\n.\r\n", "552 5.3.4 Message header is too large\r\n"},
-             mail, rcpt, data, text, quit};
+  s.turns = {
+      greeting, ehlo(), mail,
+      rcpt,     data,   {header + "\r\nbody\r\n.\r\n", "552 5.3.4 Message header is too large\r\n"},
+      mail,     rcpt,   data,
+      text,     quit};
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.relay.shut_down(1min));
     REQUIRE(r.relay.spooled().size() == 1);
@@ -160,10 +194,17 @@ TEST_CASE("reply message_too_big: content and chunks beyond the limit of the lis
   offer small;
   small.size = "20";
   const std::string too_big = "552 5.3.4 Message exceeds the size limit\r\n";
-  s.turns = {greeting, ehlo(small), mail, rcpt, data,
+  s.turns = {greeting,
+             ehlo(small),
+             mail,
+             rcpt,
+             data,
              {"0123456789\r\n0123456789\r\n.\r\n", too_big},
-             mail, rcpt, {"BDAT 12\r\n0123456789\r\n", "250 2.0.0 12 octets received\r\n"},
-             {"BDAT 12 LAST\r\n0123456789\r\n", too_big}, quit};
+             mail,
+             rcpt,
+             {"BDAT 12\r\n0123456789\r\n", "250 2.0.0 12 octets received\r\n"},
+             {"BDAT 12 LAST\r\n0123456789\r\n", too_big},
+             quit};
   s.afterwards = nothing_is_queued;
   check_reply(reply_id::message_too_big, s);
 }
@@ -173,17 +214,27 @@ TEST_CASE("reply size_too_big: declared beyond the limit of the listener") {
   s.configure = [](relay_scene& r) { r.relay.settings.listeners[0].message_size = 20_B; };
   offer small;
   small.size = "20";
-  s.turns = {greeting, ehlo(small),
-             {"MAIL FROM:<me@c.test> SIZE=21\r\n",
-              "552 5.3.4 Declared size exceeds the size limit\r\n"}, quit};
+  s.turns = {
+      greeting,
+      ehlo(small),
+      {"MAIL FROM:<me@c.test> SIZE=21\r\n", "552 5.3.4 Declared size exceeds the size limit\r\n"},
+      quit};
   check_reply(reply_id::size_too_big, s);
 }
 
 TEST_CASE("reply queued: by DATA and by chunks") {
   situation s;
-  s.turns = {greeting, ehlo(), mail, rcpt, data, text, mail, rcpt,
+  s.turns = {greeting,
+             ehlo(),
+             mail,
+             rcpt,
+             data,
+             text,
+             mail,
+             rcpt,
              {"BDAT 12\r\nSubject: x\r\n", "250 2.0.0 12 octets received\r\n"},
-             {"BDAT 0 LAST\r\n", text.heard}, quit};
+             {"BDAT 0 LAST\r\n", text.heard},
+             quit};
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.relay.shut_down(1min));
     REQUIRE(r.relay.spooled().size() == 2);

@@ -59,8 +59,8 @@ TEST_CASE("reply starttls_ready: the session begins anew under TLS") {
   };
   s.turns = {greeting, ehlo(offering_tls()), starttls,
              // What was said in clear is forgotten.
-             turn(mail.said, "503 Send HELO or EHLO first\r\n").under_tls(),
-             ehlo(under_tls()), mail, rcpt, data, text, quit};
+             turn(mail.said, "503 Send HELO or EHLO first\r\n").under_tls(), ehlo(under_tls()),
+             mail, rcpt, data, text, quit};
   s.afterwards = [](relay_scene& r) {
     const auto content = delivered(r);
     INFO(content);
@@ -74,16 +74,26 @@ TEST_CASE("reply starttls_ready: the session begins anew under TLS") {
 TEST_CASE("reply greeting: under TLS from the first octet") {
   situation s;
   s.configure = with_listener(config::listener_tls::implicit);
-  s.turns = {greeting.under_tls(), ehlo(under_tls()),
-             {"STARTTLS\r\n", "503 5.5.1 TLS is already active\r\n"}, mail, rcpt, data, text, quit};
+  s.turns = {greeting.under_tls(),
+             ehlo(under_tls()),
+             {"STARTTLS\r\n", "503 5.5.1 TLS is already active\r\n"},
+             mail,
+             rcpt,
+             data,
+             text,
+             quit};
   check_reply(reply_id::greeting, s);
 }
 
 TEST_CASE("reply tls_twice: STARTTLS behind STARTTLS") {
   situation s;
   s.configure = with_certificate;
-  s.turns = {greeting, ehlo(offering_tls()), starttls, ehlo(under_tls()).under_tls(),
-             {"STARTTLS\r\n", "503 5.5.1 TLS is already active\r\n"}, quit};
+  s.turns = {greeting,
+             ehlo(offering_tls()),
+             starttls,
+             ehlo(under_tls()).under_tls(),
+             {"STARTTLS\r\n", "503 5.5.1 TLS is already active\r\n"},
+             quit};
   check_reply(reply_id::tls_twice, s);
 }
 
@@ -98,9 +108,14 @@ TEST_CASE("reply tls_unavailable: no certificate is strong enough for the listen
     r.relay.settings.tls.minimum_version = config::tls_version::v1_0;
     r.relay.settings.listeners[0].tls_minimum = config::tls_version::v1_2;
   };
-  s.turns = {greeting, ehlo(offering_tls()),
+  s.turns = {greeting,
+             ehlo(offering_tls()),
              turn("STARTTLS\r\n", "454 4.7.0 TLS is not available for the moment\r\n").awaited(),
-             mail, rcpt, data, text, quit};
+             mail,
+             rcpt,
+             data,
+             text,
+             quit};
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.relay.log.count("NOQUEUE: reject: STARTTLS from unknown[203.0.113.5]: 454 4.7.0 ") ==
             1);
@@ -111,9 +126,13 @@ TEST_CASE("reply tls_unavailable: no certificate is strong enough for the listen
 TEST_CASE("reply tls_required: mail in clear where TLS is demanded") {
   situation s;
   s.configure = with_listener(config::listener_tls::encrypt);
-  s.turns = {greeting, ehlo(offering_tls()),
+  s.turns = {greeting,
+             ehlo(offering_tls()),
              {mail.said, "530 5.7.0 Must issue a STARTTLS command first\r\n"},
-             starttls, ehlo(under_tls()).under_tls(), mail, quit};
+             starttls,
+             ehlo(under_tls()).under_tls(),
+             mail,
+             quit};
   check_reply(reply_id::tls_required, s);
 }
 
@@ -121,7 +140,8 @@ TEST_CASE("reply synchronization_error: a command in clear behind STARTTLS") {
   situation s;
   s.configure = with_certificate;
   s.only_by_turns = true;  // what comes later is taken for a handshake
-  s.turns = {greeting, ehlo(offering_tls()),
+  s.turns = {greeting,
+             ehlo(offering_tls()),
              {"STARTTLS\r\nEHLO evil.test\r\n", "554 5.5.0 Protocol synchronization error\r\n"}};
   check_reply(reply_id::synchronization_error, s);
 }
@@ -174,10 +194,16 @@ TEST_CASE("reply authenticated: EXTERNAL by the fingerprint of a client certific
   s.client_tls = known.context.get();
   auto with_auth = under_tls();
   with_auth.auth = "EXTERNAL";
-  s.turns = {greeting, ehlo(offering_tls()), starttls, ehlo(with_auth).under_tls(),
+  s.turns = {greeting,
+             ehlo(offering_tls()),
+             starttls,
+             ehlo(with_auth).under_tls(),
              turn("AUTH EXTERNAL =\r\n", "235 2.7.0 Authentication successful\r\n").awaited(),
              {"MAIL FROM:<joe@c.test>\r\n", "250 2.1.0 Ok\r\n"},
-             {"RCPT TO:<you@far.test>\r\n", "250 2.1.5 Ok\r\n"}, data, text, quit};
+             {"RCPT TO:<you@far.test>\r\n", "250 2.1.5 Ok\r\n"},
+             data,
+             text,
+             quit};
   s.afterwards = [](relay_scene& r) {
     REQUIRE(r.relay.log.count("sasl_method=EXTERNAL, sasl_username=joe@c.test") == 1);
   };

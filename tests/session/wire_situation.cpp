@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "unit/tls/pki.hpp"
 
 namespace relais::testing {
 
@@ -31,6 +32,10 @@ struct wire_form {
     return how + "split at " + std::to_string(at);
   }
 };
+
+endpoint smtp_port() {
+  return {simulated_relay::address, 25};
+}
 
 /// What is said without waiting in between.
 struct flight {
@@ -135,8 +140,9 @@ net::task<bool> start_flight(net::stream& stream, conversation& c, const turn& f
 
 net::task<void> converse(conversation& c) {
   const auto& here = c.scene.world.runtime(c.about.client);
-  const auto to = c.about.to.value_or(endpoint{simulated_relay::address, 25});
-  auto connected = co_await here.network.connect(to, 30s);
+  auto connecting = c.about.socket.empty() ? here.network.connect(smtp_port(), 30s)
+                                           : here.network.connect_local(c.about.socket, 30s);
+  auto connected = co_await std::move(connecting);
   if (!connected) {
     c.heard = "not connected: " + connected.error().message();
     c.is_over = true;
@@ -161,9 +167,9 @@ net::task<void> converse(conversation& c) {
   c.is_over = true;
 }
 
-net::task<void> stand_beside(relay_scene& scene, endpoint to, bystander who, std::size_t& ready) {
+net::task<void> stand_beside(relay_scene& scene, bystander who, std::size_t& ready) {
   const auto& here = scene.world.runtime(who.from);
-  auto connected = co_await here.network.connect(to, 30s);
+  auto connected = co_await here.network.connect(smtp_port(), 30s);
   if (!connected) co_return;
   net::stream stream(std::move(*connected), here);
   co_await stream.write(who.said);
@@ -185,10 +191,11 @@ std::string with_placeholders(std::string heard) {
   constexpr std::string_view before = "queued as ";
   for (auto at = heard.find(before); at != std::string::npos; at = heard.find(before, at)) {
     at += before.size();
-    heard.replace(at, heard.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                              "abcdefghijklmnopqrstuvwxyz",
-                                              at) -
-                          at,
+    heard.replace(at,
+                  heard.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "abcdefghijklmnopqrstuvwxyz",
+                                          at) -
+                      at,
                   "ID");
   }
   return heard;
@@ -212,8 +219,16 @@ std::vector<wire_form> forms_of(const situation& s) {
   return all;
 }
 
+/// One authority: to read all those of the system takes longer than a session.
+const std::string& authorities() {
+  static const pki directory;
+  static const auto saved = directory.make("authority", wanted_certificate());
+  return saved.certificate;
+}
+
 void check_form(const situation& s, const wire_form& form) {
   relay_scene scene(form.at + 1);
+  scene.relay.settings.delivery.tls_ca_file = authorities();
   scene.world.slowest_packet = 1ms;
   scene.world.cuts_writes = false;
   scene.relay.settings.relay.domains = {"here.test"};
@@ -221,10 +236,9 @@ void check_form(const situation& s, const wire_form& form) {
   scene.dns.fail("here.test", dns_failure::servfail);
   if (s.configure) s.configure(scene);
   scene.relay.start();
-  const auto to = s.to.value_or(endpoint{simulated_relay::address, 25});
   std::size_t ready = 0;
   for (const auto& who : s.beside) {
-    scene.clients.spawn("bystander", stand_beside(scene, to, who, ready));
+    scene.clients.spawn("bystander", stand_beside(scene, who, ready));
   }
   scene.world.run_until([&] { return ready == s.beside.size(); }, 1min);
   REQUIRE(ready == s.beside.size());

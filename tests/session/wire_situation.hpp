@@ -44,14 +44,14 @@ struct bystander {
 };
 
 struct situation {
-  scene_action configure{};  ///< before the relay starts
+  scene_action configure{};                               ///< before the relay starts
   ip_address client = *ip_address::parse("203.0.113.5");  ///< a stranger
   std::vector<bystander> beside{};
   std::vector<turn> turns{};
   bool may_pipeline = true;
-  bool only_by_turns = false;  ///< the other forms are other situations, or too dear
-  scene_action afterwards{};  ///< further checks, in each form; the relay runs
-  std::optional<endpoint> to{};
+  bool only_by_turns = false;     ///< the other forms are other situations, or too dear
+  scene_action afterwards{};      ///< further checks, in each form; the relay runs
+  std::string socket{};           ///< the UNIX socket to connect to; "": TCP to port 25
   SSL_CTX* client_tls = nullptr;  ///< null: one without a certificate
 };
 

@@ -179,11 +179,12 @@ void simulated_relay::begin_shut_down() {
   if (!running_ || std::exchange(stopping_, true)) return;
   stopped_ = clean_ = false;
   auto stopping = relay_->shut_down();
-  net::asio::co_spawn(world_.io, std::move(stopping), [this](const std::exception_ptr& e, bool all) {
-    if (e) std::rethrow_exception(e);
-    stopped_ = true;
-    clean_ = all;
-  });
+  net::asio::co_spawn(world_.io, std::move(stopping),
+                      [this](const std::exception_ptr& e, bool all) {
+                        if (e) std::rethrow_exception(e);
+                        stopped_ = true;
+                        clean_ = all;
+                      });
 }
 
 bool simulated_relay::shut_down(duration limit) {
