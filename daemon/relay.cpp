@@ -393,6 +393,17 @@ net::task<bool> relay::join(duration limit) {
   co_return co_await engine_->join(left()) && all;
 }
 
+// What was asked about clients that are gone.
+net::task<void> relay::end_lookups() {
+  for (const auto& w : workers_) {
+    w->keeper->stop();
+    auto joined = w->keeper->join(10s);
+    const auto& executor = w->world.executor;
+    co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable);
+  }
+  policy_->flush();
+}
+
 net::task<bool> relay::shut_down() {
   const auto& first = *world_.workers.front();
   draining_ = true;
@@ -410,6 +421,7 @@ net::task<bool> relay::shut_down() {
     end_sessions();
     co_await join(10s);
   }
+  co_await end_lookups();
   // Last, so that probes see the drain.
   if (http_) {
     http_->stop();

@@ -86,6 +86,7 @@ class relay {
   void schedule_held_back();
   void end_sessions();
   net::task<bool> join(duration limit);
+  net::task<void> end_lookups();
 
   config::settings settings_;
   world world_;

@@ -43,8 +43,8 @@ struct rejected {
   std::string_view reply;
   std::string_view reverse_path, forward_path, protocol, hello;
   bool has_reverse_path = true, has_forward_path = false;
-  std::string_view user;  ///< of AUTH; "" = none
-  std::string_view rule;  ///< which rule of which file and line decided; "" = none of a file
+  std::string_view user{};  ///< of AUTH; "" = none
+  std::string_view rule{};  ///< which rule of which file and line decided; "" = none of a file
 };
 /// A handshake with a client is done. `certificate` is what is known of the client's: "trusted
 /// fingerprint ...", "" = it sent none.
@@ -74,8 +74,8 @@ struct accepted {
   std::string_view reverse_path;
   std::uint64_t size = 0;
   std::size_t recipients = 0;
-  std::string_view sasl_method, user;  ///< "" without AUTH
-  std::string_view origin;  ///< who gave it to the client, as XFORWARD says; "" = unknown
+  std::string_view sasl_method{}, user{};  ///< "" without AUTH
+  std::string_view origin{};  ///< who gave it to the client, as XFORWARD says; "" = unknown
 };
 /// Seconds before the queue, in the queue, connection set-up, transmission: delays=a/b/c/d.
 struct delays {

@@ -91,6 +91,11 @@ std::string check_trusted_network(std::string_view text) {
          "): relais would relay for strangers";
 }
 
+std::string check_name_pattern(std::string_view text) {
+  if (check_domain(text).empty()) return {};
+  return "is not a name: write mail.example.org, or .example.org for all below that";
+}
+
 std::string check_zone(std::string_view text) {
   if (is_host_name(text)) return {};
   return "is not a domain: write it as in zen.spamhaus.org";
@@ -186,9 +191,8 @@ std::string normal_fingerprint(std::string_view text) {
 
 std::string check_address_pattern(std::string_view text) {
   static constexpr std::string_view fault =
-      "is no address pattern: write a@example.org, example.org, .example.org (and below), user@ "
-      "(in "
-      "any domain) or <>";
+      "is no address pattern: write a@example.org, example.org, .example.org (all below that), "
+      "user@ (in any domain) or <>";
   if (text == "<>") return {};
   if (!is_valid_utf8(text) || std::ranges::any_of(text, is_control)) return std::string(fault);
   const auto at = text.rfind('@');

@@ -13,6 +13,8 @@ std::string check_host_name(std::string_view text);
 std::string check_user_name(std::string_view text);
 /// "example.org", or ".example.org" for the subdomains, too.
 std::string check_domain(std::string_view text);
+/// "mail.example.org", or ".example.org" for what is below that.
+std::string check_name_pattern(std::string_view text);
 /// A domain that is looked up, never with a leading dot.
 std::string check_zone(std::string_view text);
 std::string check_smarthost(std::string_view text);

@@ -134,6 +134,11 @@ constexpr std::array submission_table{
     field{.key = "submission.add_sender",
           .at = to<&settings::submission, &submission_settings::add_sender>,
           .doc = "Add a field Sender where From is not an address of the user."},
+    field{.key = "submission.longest_hold",
+          .at = to<&settings::submission, &submission_settings::longest_hold>,
+          .doc = "Users may ask that a message waits before it is sent (FUTURERELEASE, RFC 4865), "
+                 "but no longer than this.",
+          .range = lifetime_range},
 };
 
 }  // namespace

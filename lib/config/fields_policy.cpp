@@ -74,24 +74,25 @@ constexpr std::array rule_table{
     field{.key = "clients", .at = to<&access_rule::clients>, .doc = "Networks of the client."},
     field{.key = "client_names",
           .at = to<&access_rule::client_names>,
-          .doc = "Names of the client, confirmed by DNS; .example.org covers all below, too.",
-          .check = check_domain,
+          .doc = "Names of the client, confirmed by DNS; .example.org = all names below that.",
+          .check = check_name_pattern,
           .form = "domain",
           .normal = to_lower},
     field{.key = "hellos",
           .at = to<&access_rule::hellos>,
-          .doc = "Names that it gave in HELO or EHLO; .example.org covers all below, too.",
+          .doc = "Names that it gave in HELO or EHLO; .example.org = all names below that.",
           .check = check_one_word,
           .form = "name",
           .normal = to_lower},
-    field{.key = "senders",
-          .at = to<&access_rule::senders>,
-          .doc =
-              "Envelope senders: a@example.org, example.org, .example.org (and below), user@ (in "
-              "any domain) or <> (none).",
-          .check = check_address_pattern,
-          .form = "address pattern",
-          .normal = normal_address_pattern},
+    field{
+        .key = "senders",
+        .at = to<&access_rule::senders>,
+        .doc =
+            "Envelope senders: a@example.org, example.org, .example.org (all domains below that), "
+            "user@ (in any domain) or <> (none); no case.",
+        .check = check_address_pattern,
+        .form = "address pattern",
+        .normal = normal_address_pattern},
     field{.key = "recipients",
           .at = to<&access_rule::recipients>,
           .doc = "Envelope recipients, written like senders.",
@@ -105,8 +106,9 @@ constexpr std::array rule_table{
           .form = "user"},
     field{.key = "action",
           .at = to<&access_rule::action>,
-          .doc = "accept (nothing further is asked; it gives no right to relay), reject (for good) "
-                 "or defer (for now).",
+          .doc =
+              "accept (nothing further is checked but rates; it gives no right to relay), reject "
+              "(for good) or defer (for now).",
           .is_required = true},
     field{.key = "text",
           .at = to<&access_rule::text>,

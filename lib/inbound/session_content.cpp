@@ -133,8 +133,7 @@ net::task<void> session::append(transaction t) {
   made->arrival = t.arrival;
   made->envelope = std::move(t.envelope);
   // Declared is not needed: what is all ASCII may go where SMTPUTF8 is unknown.
-  made->envelope.smtputf8 = made->envelope.smtputf8 &&
-                            (t.content->header().has_utf8 || made->envelope.has_utf8_address());
+  made->envelope.smtputf8 = made->envelope.smtputf8 && t.content->header().has_utf8;
   made->large = t.content->large();
   if (!made->large) made->content = t.content->take_octets();
   std::shared_ptr<const spool::message> durable = made;

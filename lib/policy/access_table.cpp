@@ -132,9 +132,9 @@ std::string access_table::add(std::string_view kind_word, std::string_view patte
 }
 
 void access_table::look_up(access_kind kind, const std::string& key, const row*& first) const {
-  const auto& index = indexes_[static_cast<std::size_t>(kind)];
-  const auto at = index.find(key);
-  if (at == index.end()) return;
+  const auto& rows_by_key = indexes_[static_cast<std::size_t>(kind)];
+  const auto at = rows_by_key.find(key);
+  if (at == rows_by_key.end()) return;
   const auto& found = rows_[at->second];
   if (first == nullptr || found.line < first->line) first = &found;
 }

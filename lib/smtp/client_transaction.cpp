@@ -93,7 +93,7 @@ std::string client_protocol::state::mail_parameters() const {
   } else if (e.body == body_type::eight_bit_mime && features_.eight_bit_mime) {
     text += " BODY=8BITMIME";
   }
-  if (e.smtputf8 && features_.smtputf8) text += " SMTPUTF8";
+  if (features_.smtputf8 && (e.smtputf8 || e.has_utf8_address())) text += " SMTPUTF8";
   if (features_.dsn) {
     if (e.ret == dsn_return::full) text += " RET=FULL";
     if (e.ret == dsn_return::headers) text += " RET=HDRS";

@@ -48,7 +48,7 @@ struct envelope {
   path reverse_path;
   std::vector<path> forward_paths;
   body_type body = body_type::seven_bit;
-  bool smtputf8 = false;  ///< of a stored message: an address or the header is not ASCII
+  bool smtputf8 = false;  ///< declared; of a stored message: and the header is not ASCII
 
   dsn_return ret = dsn_return::unspecified;
   std::string envelope_id;  ///< ENVID as sent, xtext, checked

@@ -16,8 +16,10 @@ using enum extension;
 
 struct parameter_row {
   std::string_view keyword;
-  refusal (*of_mail)(const parameter&, const parameter_circumstances&, mail_parameters&) = nullptr;
-  refusal (*of_rcpt)(const parameter&, const parameter_circumstances&, rcpt_parameters&) = nullptr;
+  parameter_refusal (*of_mail)(const parameter&, const parameter_circumstances&,
+                               mail_parameters&) = nullptr;
+  parameter_refusal (*of_rcpt)(const parameter&, const parameter_circumstances&,
+                               rcpt_parameters&) = nullptr;
 };
 
 constexpr std::size_t most_parameters = 4;
@@ -138,9 +140,10 @@ place find_parameter(std::string_view keyword) noexcept {
 
 /// The loop of both: syntax, repetition, announcement, then `read`.
 template <class Read>
-refusal parse(std::string_view parameters, const parameter_circumstances& now, Read read) {
+parameter_refusal parse(std::string_view parameters, const parameter_circumstances& now,
+                        Read read) {
   std::bitset<table.size() * most_parameters> seen;
-  refusal too_big;  // said only if nothing else is wrong
+  parameter_refusal too_big;  // said only if nothing else is wrong
   while (!parameters.empty()) {
     const auto next = take_parameter(parameters, now.smtputf8);
     if (!next) return reply_id::bad_parameter_value;
@@ -206,20 +209,22 @@ std::optional<reply_id> parse_mail_parameters(std::string_view parameters, exten
                                               const session_facts& facts, mail_parameters& into) {
   into = {};
   const parameter_circumstances now{announced, &facts, false};
-  return parse(parameters, now, [&](const parameter_row& row, const parameter& given) -> refusal {
-    if (row.of_mail == nullptr) return reply_id::unknown_parameter;
-    return row.of_mail(given, now, into);
-  });
+  return parse(parameters, now,
+               [&](const parameter_row& row, const parameter& given) -> parameter_refusal {
+                 if (row.of_mail == nullptr) return reply_id::unknown_parameter;
+                 return row.of_mail(given, now, into);
+               });
 }
 
 std::optional<reply_id> parse_rcpt_parameters(std::string_view parameters, extension_set announced,
                                               bool smtputf8, rcpt_parameters& into) {
   into = {};
   const parameter_circumstances now{announced, nullptr, smtputf8};
-  return parse(parameters, now, [&](const parameter_row& row, const parameter& given) -> refusal {
-    if (row.of_rcpt == nullptr) return reply_id::unknown_parameter;
-    return row.of_rcpt(given, now, into);
-  });
+  return parse(parameters, now,
+               [&](const parameter_row& row, const parameter& given) -> parameter_refusal {
+                 if (row.of_rcpt == nullptr) return reply_id::unknown_parameter;
+                 return row.of_rcpt(given, now, into);
+               });
 }
 
 }  // namespace relais::smtp

@@ -19,7 +19,7 @@ constexpr std::size_t hold_digits = 9;    // RFC 4865 3
 constexpr std::size_t by_digits = 9;      // RFC 2852 4
 constexpr std::uint32_t last_character = 0x10ffff;
 
-const refusal bad_value = reply_id::bad_parameter_value;
+const parameter_refusal bad_value = reply_id::bad_parameter_value;
 
 bool is_keyword(std::string_view text) noexcept {
   return !text.empty() && is_alnum(text.front()) &&
@@ -111,8 +111,8 @@ std::optional<parameter> take_parameter(std::string_view& text, bool high_allowe
   return taken;
 }
 
-refusal read_size(const parameter& from, const parameter_circumstances& now,
-                  mail_parameters& into) {
+parameter_refusal read_size(const parameter& from, const parameter_circumstances& now,
+                            mail_parameters& into) {
   if (!from.value || from.value->size() > size_digits) return bad_value;
   if (!std::ranges::all_of(*from.value, is_digit)) return bad_value;
   constexpr std::uint64_t countable = std::numeric_limits<std::int64_t>::max();
@@ -124,8 +124,8 @@ refusal read_size(const parameter& from, const parameter_circumstances& now,
   return {};
 }
 
-refusal read_body(const parameter& from, const parameter_circumstances& now,
-                  mail_parameters& into) {
+parameter_refusal read_body(const parameter& from, const parameter_circumstances& now,
+                            mail_parameters& into) {
   if (!from.value) return bad_value;
   if (iequals(*from.value, "7BIT")) {
     into.body = body_type::seven_bit;
@@ -140,14 +140,15 @@ refusal read_body(const parameter& from, const parameter_circumstances& now,
   return {};
 }
 
-refusal read_smtputf8(const parameter& from, const parameter_circumstances&,
-                      mail_parameters& into) {
+parameter_refusal read_smtputf8(const parameter& from, const parameter_circumstances&,
+                                mail_parameters& into) {
   if (from.value) return bad_value;
   into.smtputf8 = true;
   return {};
 }
 
-refusal read_ret(const parameter& from, const parameter_circumstances&, mail_parameters& into) {
+parameter_refusal read_ret(const parameter& from, const parameter_circumstances&,
+                           mail_parameters& into) {
   if (!from.value) return bad_value;
   if (iequals(*from.value, "FULL")) {
     into.ret = dsn_return::full;
@@ -159,7 +160,8 @@ refusal read_ret(const parameter& from, const parameter_circumstances&, mail_par
   return {};
 }
 
-refusal read_envid(const parameter& from, const parameter_circumstances&, mail_parameters& into) {
+parameter_refusal read_envid(const parameter& from, const parameter_circumstances&,
+                             mail_parameters& into) {
   if (!from.value || from.value->size() > envid_limit) return bad_value;
   const auto decoded = xtext_decode(*from.value);
   if (!decoded || !is_printable_ascii(*decoded)) return bad_value;
@@ -167,7 +169,8 @@ refusal read_envid(const parameter& from, const parameter_circumstances&, mail_p
   return {};
 }
 
-refusal read_auth(const parameter& from, const parameter_circumstances&, mail_parameters& into) {
+parameter_refusal read_auth(const parameter& from, const parameter_circumstances&,
+                            mail_parameters& into) {
   if (!from.value) return bad_value;
   auto decoded = xtext_decode(*from.value);
   if (!decoded || decoded->empty()) return bad_value;
@@ -176,15 +179,15 @@ refusal read_auth(const parameter& from, const parameter_circumstances&, mail_pa
   return {};
 }
 
-refusal read_require_tls(const parameter& from, const parameter_circumstances&,
-                         mail_parameters& into) {
+parameter_refusal read_require_tls(const parameter& from, const parameter_circumstances&,
+                                   mail_parameters& into) {
   if (from.value) return bad_value;
   into.require_tls = true;
   return {};
 }
 
-refusal read_hold_for(const parameter& from, const parameter_circumstances& now,
-                      mail_parameters& into) {
+parameter_refusal read_hold_for(const parameter& from, const parameter_circumstances& now,
+                                mail_parameters& into) {
   if (!from.value || from.value->size() > hold_digits || from.value->starts_with('0'))
     return bad_value;
   const auto seconds = parse_number(*from.value);
@@ -193,8 +196,8 @@ refusal read_hold_for(const parameter& from, const parameter_circumstances& now,
   return {};
 }
 
-refusal read_hold_until(const parameter& from, const parameter_circumstances& now,
-                        mail_parameters& into) {
+parameter_refusal read_hold_until(const parameter& from, const parameter_circumstances& now,
+                                  mail_parameters& into) {
   if (!from.value) return bad_value;
   const auto at = parse_date_time(*from.value);
   if (!at || *at > now.facts->hold_until || into.hold_for) return bad_value;
@@ -202,8 +205,8 @@ refusal read_hold_until(const parameter& from, const parameter_circumstances& no
   return {};
 }
 
-refusal read_priority(const parameter& from, const parameter_circumstances&,
-                      mail_parameters& into) {
+parameter_refusal read_priority(const parameter& from, const parameter_circumstances&,
+                                mail_parameters& into) {
   if (!from.value) return bad_value;
   auto text = *from.value;
   const bool negative = take_octet(text, '-');
@@ -213,7 +216,8 @@ refusal read_priority(const parameter& from, const parameter_circumstances&,
   return {};
 }
 
-refusal read_by(const parameter& from, const parameter_circumstances&, mail_parameters& into) {
+parameter_refusal read_by(const parameter& from, const parameter_circumstances&,
+                          mail_parameters& into) {
   if (!from.value) return bad_value;
   auto text = *from.value;
   const bool negative = take_octet(text, '-');
@@ -237,7 +241,8 @@ refusal read_by(const parameter& from, const parameter_circumstances&, mail_para
   return {};
 }
 
-refusal read_notify(const parameter& from, const parameter_circumstances&, rcpt_parameters& into) {
+parameter_refusal read_notify(const parameter& from, const parameter_circumstances&,
+                              rcpt_parameters& into) {
   if (!from.value) return bad_value;
   dsn_notify notify;
   if (iequals(*from.value, "NEVER")) {
@@ -264,8 +269,8 @@ refusal read_notify(const parameter& from, const parameter_circumstances&, rcpt_
   return {};
 }
 
-refusal read_orcpt(const parameter& from, const parameter_circumstances& now,
-                   rcpt_parameters& into) {
+parameter_refusal read_orcpt(const parameter& from, const parameter_circumstances& now,
+                             rcpt_parameters& into) {
   if (!from.value || from.value->size() > orcpt_limit) return bad_value;
   const auto semicolon = from.value->find(';');
   if (semicolon == std::string_view::npos) return bad_value;

@@ -18,7 +18,7 @@ struct parameter {
 /// malformed. `high_allowed`: UTF-8 in the value (RFC 6531 3.3).
 std::optional<parameter> take_parameter(std::string_view& text, bool high_allowed) noexcept;
 
-using refusal = std::optional<reply_id>;
+using parameter_refusal = std::optional<reply_id>;
 /// What a reader may look at besides the value.
 struct parameter_circumstances {
   extension_set announced;
@@ -26,27 +26,32 @@ struct parameter_circumstances {
   bool smtputf8 = false;  ///< of the transaction; of RCPT only
 };
 
-refusal read_size(const parameter& from, const parameter_circumstances& now, mail_parameters& into);
-refusal read_body(const parameter& from, const parameter_circumstances& now, mail_parameters& into);
-refusal read_smtputf8(const parameter& from, const parameter_circumstances& now,
-                      mail_parameters& into);
-refusal read_ret(const parameter& from, const parameter_circumstances& now, mail_parameters& into);
-refusal read_envid(const parameter& from, const parameter_circumstances& now,
-                   mail_parameters& into);
-refusal read_auth(const parameter& from, const parameter_circumstances& now, mail_parameters& into);
-refusal read_require_tls(const parameter& from, const parameter_circumstances& now,
-                         mail_parameters& into);
-refusal read_hold_for(const parameter& from, const parameter_circumstances& now,
-                      mail_parameters& into);
-refusal read_hold_until(const parameter& from, const parameter_circumstances& now,
-                        mail_parameters& into);
-refusal read_priority(const parameter& from, const parameter_circumstances& now,
-                      mail_parameters& into);
-refusal read_by(const parameter& from, const parameter_circumstances& now, mail_parameters& into);
-refusal read_notify(const parameter& from, const parameter_circumstances& now,
-                    rcpt_parameters& into);
-refusal read_orcpt(const parameter& from, const parameter_circumstances& now,
-                   rcpt_parameters& into);
+parameter_refusal read_size(const parameter& from, const parameter_circumstances& now,
+                            mail_parameters& into);
+parameter_refusal read_body(const parameter& from, const parameter_circumstances& now,
+                            mail_parameters& into);
+parameter_refusal read_smtputf8(const parameter& from, const parameter_circumstances& now,
+                                mail_parameters& into);
+parameter_refusal read_ret(const parameter& from, const parameter_circumstances& now,
+                           mail_parameters& into);
+parameter_refusal read_envid(const parameter& from, const parameter_circumstances& now,
+                             mail_parameters& into);
+parameter_refusal read_auth(const parameter& from, const parameter_circumstances& now,
+                            mail_parameters& into);
+parameter_refusal read_require_tls(const parameter& from, const parameter_circumstances& now,
+                                   mail_parameters& into);
+parameter_refusal read_hold_for(const parameter& from, const parameter_circumstances& now,
+                                mail_parameters& into);
+parameter_refusal read_hold_until(const parameter& from, const parameter_circumstances& now,
+                                  mail_parameters& into);
+parameter_refusal read_priority(const parameter& from, const parameter_circumstances& now,
+                                mail_parameters& into);
+parameter_refusal read_by(const parameter& from, const parameter_circumstances& now,
+                          mail_parameters& into);
+parameter_refusal read_notify(const parameter& from, const parameter_circumstances& now,
+                              rcpt_parameters& into);
+parameter_refusal read_orcpt(const parameter& from, const parameter_circumstances& now,
+                             rcpt_parameters& into);
 
 /// "2026-11-21T12:00:00Z" (RFC 3339, RFC 4865 3), whole seconds, UTC.
 std::optional<wall_time> parse_date_time(std::string_view text) noexcept;

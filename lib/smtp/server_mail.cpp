@@ -3,8 +3,6 @@
 
 namespace relais::smtp {
 
-using kind = server_event_kind;
-
 namespace {
 // Of utf8_not_declared: whether the client could have.
 constexpr std::string_view not_offered_text = "is not offered";
@@ -40,7 +38,7 @@ maybe_event server_protocol::state::read_mail(std::string_view argument) {
     refuse_path(verb::mail, *error);
     return {};
   }
-  auto event = event_of(kind::mail);
+  auto event = event_of(server_event_kind::mail);
   event.address = &address.address;
   event.mail = &parameters;
   return await(verb::mail, event);
@@ -56,7 +54,7 @@ maybe_event server_protocol::state::read_rcpt(std::string_view argument) {
     refuse_path(verb::rcpt, *error);
     return {};
   }
-  auto event = event_of(kind::rcpt);
+  auto event = event_of(server_event_kind::rcpt);
   event.address = &address.address;
   event.rcpt = &recipient;
   return await(verb::rcpt, event);

@@ -43,7 +43,17 @@ class session {
   explicit session(unsigned mood)
       : protocol_(options_of(mood)),
         message_(parse_address("s@a.example").value(),
-                 {parse_address("r@b.example").value(), parse_address("q@b.example").value()}) {}
+                 {parse_address("r@b.example").value(), parse_address("q@b.example").value()}) {
+    if ((mood & 8) != 0) message_.body = body_type::binary_mime;
+    if ((mood & 16) != 0) message_.by = deliver_by{wall_time(std::chrono::seconds(9)), true, true};
+    if ((mood & 32) == 0) return;
+    message_.require_tls = (mood & 64) != 0;
+    message_.ret = dsn_return::full;
+    message_.envelope_id = "x";
+    message_.recipient_options.resize(2);
+    message_.recipient_options[1].notify.success = true;
+    message_.recipient_options[1].original_recipient = "rfc822;x";
+  }
 
   /// One read after all output was written. Returns false once the session is over.
   bool hear(std::string_view octets, bool every_octet) {

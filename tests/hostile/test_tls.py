@@ -3,6 +3,7 @@ a close_notify (CVE-2026-45185), content that is cut off, handshakes that are ga
 octet. Nothing said in clear counts under TLS, and nothing that was cut off is queued.
 """
 
+import itertools
 import random
 import socket
 import ssl
@@ -127,7 +128,7 @@ class Tls(HostileTest):
             self.assertTrue(tls.ask(b"EHLO client.test.example\r\n").startswith(b"250-"))
         return tls
 
-    def in_transaction(self):
+    def transaction(self):
         tls = self.protected()
         self.assertTrue(tls.ask(b"MAIL FROM:<%s>\r\n" % SENDER.encode()).startswith(b"250 "))
         self.assertTrue(tls.ask(b"RCPT TO:<%s>\r\n" % AT_SINK.encode()).startswith(b"250 "))
@@ -214,7 +215,7 @@ class Tls(HostileTest):
     def test_nothing_is_taken_in_clear_where_tls_is_demanded(self):
         session = self.session(port=SUBMISSION)
         session.hello()
-        for words in ("MAIL FROM:<a@b.example>", f"RCPT TO:<{AT_SINK}>", "DATA", "BDAT 3", "VRFY x"):
+        for words in ("MAIL FROM:<a@b.example>", f"RCPT TO:<{AT_SINK}>", "DATA", "BDAT 0", "VRFY x"):
             with self.subTest(words=words):
                 self.assertTrue(session.command(words).text.startswith("530 5.7.0 "))
         for words in ("NOOP", "RSET", "HELP", "EHLO x"):
@@ -229,7 +230,7 @@ class Tls(HostileTest):
         content = b"Subject: half\r\n\r\n" + b"x" * 984
         for sent in (0, 1, 500, 999):
             with self.subTest(sent=sent):
-                tls = self.in_transaction()
+                tls = self.transaction()
                 tls.socket.sendall(tls.records(b"BDAT 1000 LAST\r\n" + content[:sent]))
                 tls.socket.sendall(tls.close_notify() + content[sent:] + b"\r\nNOOP\r\nEHLO evil.example\r\n" + TRANSACTION)
                 self.assertNotRegex(self.until_end(tls.socket), rb"(?m)^[2345]\d\d[ -]")
@@ -240,7 +241,7 @@ class Tls(HostileTest):
         queued = self.queued()
         for words in (b"NOOP\r\n", TRANSACTION[TRANSACTION.index(b"DATA"):] + b"Subject: half\r\n\r\nhalf\r\n"):
             with self.subTest(words=words):
-                tls = self.in_transaction()
+                tls = self.transaction()
                 tls.socket.sendall(tls.records(words) + tls.close_notify() + b".\r\nNOOP\r\n")
                 self.until_end(tls.socket)
         self.assertEqual(self.queued(), queued)
@@ -249,26 +250,23 @@ class Tls(HostileTest):
     def test_a_cut_within_content_queues_nothing(self):
         """By FIN without close_notify, by close_notify, by RST; also within the record of the final dot."""
         queued = self.queued()
-        for how in ("fin", "close_notify", "reset"):
-            for by in (b"DATA", b"BDAT"):
-                for cut in (1, 6, 20, 30):
-                    with self.subTest(how=how, by=by, cut=cut):
-                        tls = self.in_transaction()
-                        if by == b"DATA":
-                            self.assertTrue(tls.ask(b"DATA\r\n").startswith(b"354 "))
-                            end = tls.records(b"Subject: cut\r\n\r\nwhole\r\n.\r\n")
-                        else:
-                            end = tls.records(b"BDAT 25 LAST\r\nSubject: cut\r\n\r\nwhole\r\n\r\n")
-                        tls.socket.sendall(end[:-cut])
-                        if how == "close_notify":
-                            tls.socket.sendall(tls.close_notify())
-                        elif how == "fin":
-                            tls.socket.shutdown(socket.SHUT_WR)
-                        if how == "reset":
-                            tls.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                        else:
-                            self.until_end(tls.socket)
-                        tls.socket.close()
+        for how, by, cut in itertools.product(("fin", "close_notify", "reset"), (b"DATA", b"BDAT"), (1, 6, 20, 30)):
+            with self.subTest(how=how, by=by, cut=cut):
+                tls, content = self.transaction(), b"Subject: cut\r\n\r\nwhole\r\n"
+                flight = b"BDAT %d LAST\r\n" % len(content) + content
+                if by == b"DATA":
+                    self.assertTrue(tls.ask(b"DATA\r\n").startswith(b"354 "))
+                    flight = content + b".\r\n"
+                if how == "close_notify":
+                    tls.socket.sendall(tls.records(flight[:-cut]) + tls.close_notify())
+                else:
+                    tls.socket.sendall(tls.records(flight)[:-cut])
+                if how == "reset":
+                    tls.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                else:
+                    tls.socket.shutdown(socket.SHUT_WR)
+                    self.until_end(tls.socket)
+                tls.socket.close()
         self.assert_well()
         self.assertEqual(self.queued(), queued + 1)  # that of assert_well
 
@@ -353,7 +351,7 @@ class Tls(HostileTest):
         self.assertTrue(tls.ask(b"EHLO client.test.example\r\n").startswith(b"250"))
 
     def test_many_small_records(self):
-        tls = self.in_transaction()
+        tls = self.transaction()
         identity, content = self.message(b"small records\r\n", sender=SENDER, recipient=AT_SINK)
         self.assertTrue(tls.ask(b"DATA\r\n").startswith(b"354 "))
         for octet in content + b".\r\n":

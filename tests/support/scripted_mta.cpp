@@ -44,7 +44,8 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
   unsigned messages = 0;
   smtp::server_options options;
   options.hostname = hostname_;
-  options.extensions = smtp::extension_set::usual();
+  options.extensions = extensions;
+  options.limits.message_size = message_size;
   smtp::server_protocol protocol(options);
   protocol.greet();
   received message;
@@ -68,6 +69,7 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
       case server_event_kind::mail:
         message = received{};
         message.reverse_path = e.address->text();
+        message.mail = *e.mail;
         protocol.reply(messages_per_connection != 0 && messages >= messages_per_connection
                            ? reply_id::too_many_messages
                            : reply_id::sender_ok);
@@ -78,6 +80,7 @@ net::task<void> scripted_mta::serve(net::accepted_connection accepted) {
           break;
         }
         message.forward_paths.push_back(e.address->text());
+        message.rcpt.push_back(*e.rcpt);
         protocol.reply(reply_id::recipient_ok);
         break;
       case server_event_kind::data: protocol.reply(reply_id::start_data); break;

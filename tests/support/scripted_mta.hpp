@@ -20,12 +20,16 @@ class scripted_mta {
     std::vector<std::string> forward_paths;
     std::string content;
     steady_time when;
+    smtp::mail_parameters mail;
+    std::vector<smtp::rcpt_parameters> rcpt;
   };
 
   scripted_mta(const net::runtime& world, const endpoint& at, std::string hostname);
 
   /// Answers to the next ends of data; when the script is used up, everything is taken with 250.
   std::deque<smtp::reply_id> answers;
+  smtp::extension_set extensions = smtp::extension_set::usual();
+  std::uint64_t message_size = smtp::server_limits{}.message_size;
   /// So many of the next connections are taken, and never get a greeting.
   std::size_t silent = 0;
   /// Behind so many messages, MAIL is answered 421; 0: no limit.

@@ -55,8 +55,8 @@ class sim_transport final : public net::transport {
     }
     while (!rest.empty()) {
       // A network may cut anywhere; often it does not.
-      const auto n =
-          world_.random.below(2) == 0 ? rest.size() : 1 + world_.random.below(rest.size());
+      const bool whole = !world_.cuts_writes || world_.random.below(2) == 0;
+      const auto n = whole ? rest.size() : 1 + world_.random.below(rest.size());
       deliver(std::string(rest.substr(0, n)), false);
       rest.remove_prefix(n);
     }

@@ -50,6 +50,8 @@ class sim_world {
 
   /// Latency of one way, drawn per packet up to this.
   duration slowest_packet = std::chrono::milliseconds(40);
+  /// What is written at once may arrive in several pieces, cut at random.
+  bool cuts_writes = true;
   /// One write of so many breaks its connection, for both sides, somewhere within; 0: none.
   std::uint64_t reset_one_in = 0;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <stdexcept>
+#include <utility>
 
 namespace relais::testing {
 
@@ -171,25 +172,32 @@ void simulated_relay::start() {
   relay_->adopt_http(*runtime.network.listen(http_endpoint, false));
   relay_->start();
   running_ = true;
+  stopping_ = false;
+}
+
+void simulated_relay::begin_shut_down() {
+  if (!running_ || std::exchange(stopping_, true)) return;
+  stopped_ = clean_ = false;
+  auto stopping = relay_->shut_down();
+  net::asio::co_spawn(world_.io, std::move(stopping),
+                      [this](const std::exception_ptr& e, bool all) {
+                        if (e) std::rethrow_exception(e);
+                        stopped_ = true;
+                        clean_ = all;
+                      });
 }
 
 bool simulated_relay::shut_down(duration limit) {
   if (!running_) return true;
+  begin_shut_down();
   running_ = false;
-  bool done = false, clean = false;
-  auto stopping = relay_->shut_down();
-  net::asio::co_spawn(world_.io, std::move(stopping), [&](const std::exception_ptr& e, bool all) {
-    if (e) std::rethrow_exception(e);
-    done = true;
-    clean = all;
-  });
-  world_.run_until([&] { return done; }, limit);
-  if (!done) return false;
+  world_.run_until([&] { return stopped_; }, limit);
+  if (!stopped_) return false;
   // As threads are joined: what was handed over is done, what is delayed is dropped.
   world_.run_until([] { return false; }, 10s);
   relay_->close();
   end_runners();
-  return clean;
+  return clean_;
 }
 
 void simulated_relay::kill() {

@@ -36,6 +36,8 @@ class simulated_relay {
   /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off.
   /// Does nothing when not running.
   bool shut_down(duration limit);
+  /// Only the beginning of that; may be called while the world runs.
+  void begin_shut_down();
   /// Ends everything at once, as a second signal does; for power cuts, with the disk off.
   void kill();
   /// What /readyz answers, status line to body. Runs the world meanwhile.
@@ -57,6 +59,7 @@ class simulated_relay {
   net::descriptor_reserve descriptors_{1000000, 0, [] { return std::uint64_t{0}; }};
   std::unique_ptr<daemon::relay> relay_;
   bool running_ = false;
+  bool stopping_ = false, stopped_ = false, clean_ = false;  // by shut_down()
 };
 
 /// Types `lines` one after the other, each after the reply to the one before; the result is every

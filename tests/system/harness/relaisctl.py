@@ -45,7 +45,7 @@ def read_independently(spool, *options):
 
 def user(verb, file, *arguments, password=None):
     """`relaisctl user ...` on a users file; passwords go in on standard input, one a line."""
-    return run("--users-file", file, "user", verb, *arguments,
+    return run("user", "--file", file, verb, *arguments,
                input=(password + "\n").encode() if password is not None else None)
 
 

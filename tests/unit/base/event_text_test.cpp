@@ -199,3 +199,43 @@ TEST_CASE("nothing from the wire makes a second line or moves a cursor") {
     }
   }
 }
+
+TEST_CASE("what AUTH and TLS of clients came to is logged") {
+  CHECK(to_text(events::auth_failed{"unknown", client, "LOGIN", "joe", "wrong password"}) ==
+        "smtpd: warning: unknown[192.0.2.7]: SASL LOGIN authentication failed: wrong password, "
+        "sasl_username=joe");
+  CHECK(to_text(events::auth_failed{"unknown", client, "PLAIN", "", "a\nb"}) ==
+        "smtpd: warning: unknown[192.0.2.7]: SASL PLAIN authentication failed: a\\x0ab");
+  CHECK(is_warning(events::auth_failed{}));
+  CHECK(to_text(events::tls_established{"h.example", client, "TLSv1.3 with cipher X", ""}) ==
+        "smtpd: TLS connection established from h.example[192.0.2.7]: TLSv1.3 with cipher X");
+  CHECK(to_text(events::tls_established{"h.example", client, "TLSv1.3", "ab (trusted)"}) ==
+        "smtpd: TLS connection established from h.example[192.0.2.7]: TLSv1.3, certificate ab "
+        "(trusted)");
+  CHECK(to_text(events::tls_failed{"", client, "no shared cipher"}) ==
+        "smtpd: TLS handshake failed from unknown[192.0.2.7]: no shared cipher");
+}
+
+TEST_CASE("a login is named where it sent or was refused, and so is the rule") {
+  events::accepted a;
+  a.id = id;
+  a.client_name = "h.example";
+  a.client = client;
+  a.sasl_method = "PLAIN";
+  a.user = "joe";
+  a.origin = "o.example[192.0.2.8]";
+  CHECK_THAT(to_text(a),
+             Catch::StartsWith("smtpd: " + id.text() +
+                               ": client=h.example[192.0.2.7], sasl_method=PLAIN, "
+                               "sasl_username=joe, orig_client=o.example[192.0.2.8]\n"));
+  events::rejected r;
+  r.command = "CONNECT";
+  r.client = client;
+  r.reply = "421 x";
+  r.has_reverse_path = false;
+  r.user = "joe";
+  r.rule = "relais.yaml:3: policy.rules";
+  CHECK(to_text(r) ==
+        "smtpd: NOQUEUE: reject: CONNECT from unknown[192.0.2.7]: 421 x; sasl_username=<joe> "
+        "rule=<relais.yaml:3: policy.rules>");
+}

@@ -2,7 +2,10 @@
 // default loads, changes its own member and no other, and is printed as it was loaded.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstddef>
+#include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -165,6 +168,43 @@ TEST_CASE("every key of an item changes its own member and no other") {
       check_printed(result.values);
     }
   }
+}
+
+/// Members that a table leaves out show as gaps between those that it reaches; alignment leaves
+/// smaller ones.
+template <class Owner>
+void check_no_gaps(std::span<const field> table, Owner& owner) {
+  constexpr std::ptrdiff_t alignment = alignof(Owner);
+  std::vector<std::pair<const char*, const char*>> covered;
+  const auto cover = [&](const auto& value) {
+    const auto* begin = reinterpret_cast<const char*>(&value);
+    covered.emplace_back(begin, begin + sizeof value);
+  };
+  for (const auto& f : table) {
+    std::visit([&]<class T>(reach<T> at) { cover(at(&owner)); }, f.at);
+  }
+  if constexpr (requires { owner.place; }) cover(owner.place);
+  std::ranges::sort(covered);
+  const auto* end = reinterpret_cast<const char*>(&owner);
+  for (const auto& [from, to] : covered) {
+    CHECK(from >= end);  // no two keys for one member
+    CHECK(from - end < alignment);
+    end = to;
+  }
+  CHECK(reinterpret_cast<const char*>(&owner + 1) - end < alignment);
+}
+
+TEST_CASE("no member of the settings or of an item is without a key") {
+  settings s;
+  check_no_gaps(fields(), s);
+  const auto check = []<class T>(T item) { check_no_gaps(items_of<T>().fields, item); };
+  check(listener{});
+  check(certificate_settings{});
+  check(certificate_login{});
+  check(access_rule{});
+  check(dns_list{});
+  check(rate_limit{});
+  check(reply_text{});
 }
 
 TEST_CASE("the examples of all lists of maps are printed as they were loaded") {

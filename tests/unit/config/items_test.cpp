@@ -255,7 +255,7 @@ TEST_CASE("wrong items are named with their place and the nearest key") {
        "t.yaml:1:18: policy.rules must hold items that are maps of keys, not a single value"},
       {"policy: {rules: [{action: reject, senders: [a@b@c..d]}]}",
        "t.yaml:1:45: policy.rules.senders \"a@b@c..d\" is no address pattern: write a@example.org, "
-       "example.org, .example.org (and below), user@ (in any domain) or <>"},
+       "example.org, .example.org (all below that), user@ (in any domain) or <>"},
       {"policy: {rules: [{action: reject, client: [192.0.2.1]}]}",
        "t.yaml:1:35: unknown key \"client\" in policy.rules: did you mean \"clients\"?"},
       {"policy: {rules: [{action: reject, action: accept}]}",
@@ -264,6 +264,9 @@ TEST_CASE("wrong items are named with their place and the nearest key") {
        "t.yaml:1:41: policy.rules.text \"caf\xc3\xa9\" is not printable ASCII, which replies must "
        "be"},
       {"policy: {rules: [{[action]: reject}]}", "t.yaml:1:19: a key must be a word, not a list"},
+      {"policy: {rules: [{action: reject, client_names: [a..b]}]}",
+       "t.yaml:1:50: policy.rules.client_names \"a..b\" is not a name: write mail.example.org, or "
+       ".example.org for all below that"},
       {"policy: {dns_lists: [.zen.example]}",
        "t.yaml:1:22: policy.dns_lists \".zen.example\" is not a domain: write it as in "
        "zen.spamhaus.org"},

@@ -159,13 +159,32 @@ TEST_CASE("a reply lost earlier is deferred, and the next host is tried") {
 }
 
 TEST_CASE("what the next hop cannot take bounces, unless another host can") {
-  using smtp::local_fault;
-  CHECK(shown(classify(
-            smtp::recipient_reply{client_step::mail, {}, local_fault::size_exceeds_limit}, host)) ==
-        "bounced host 5.3.4 next");
-  CHECK(shown(classify(
-            smtp::recipient_reply{client_step::mail, {}, local_fault::smtputf8_not_offered},
-            host)) == "bounced host 5.6.7 next");
+  using enum smtp::local_fault;
+  struct fault_row {
+    smtp::local_fault fault;
+    std::string verdict, reason;
+  };
+  const auto r = GENERATE(values<fault_row>({
+      {size_exceeds_limit, "bounced host 5.3.4 next",
+       "message size exceeds the size limit stated by host mx.d[192.0.2.9]"},
+      {smtputf8_not_offered, "bounced host 5.6.7 next",
+       "an address or the header needs SMTPUTF8, but it was not offered by host mx.d[192.0.2.9]"},
+      {binary_not_offered, "bounced host 5.6.3 next",
+       "the content is binary, but BINARYMIME was not offered by host mx.d[192.0.2.9]"},
+      {require_tls_not_met, "bounced host 5.7.30 next",
+       "the sender requires TLS with a verified host that offers REQUIRETLS, unlike host "
+       "mx.d[192.0.2.9]"},
+      {deliver_by_not_offered, "bounced host 5.3.3 next",
+       "a delivery in time, which the sender requires, is not promised by host mx.d[192.0.2.9]"},
+      {deliver_by_over, "bounced message 5.4.7",
+       "the time within which the sender wanted it delivered is over"},
+  }));
+  DYNAMIC_SECTION(r.reason) {
+    const auto v = classify(smtp::recipient_reply{client_step::mail, {}, r.fault}, host);
+    CHECK(shown(v) == r.verdict);
+    CHECK(v.reason == r.reason);
+    check_invariants(v);
+  }
 }
 
 TEST_CASE("a session that cannot be set up is deferred, whatever the host says") {

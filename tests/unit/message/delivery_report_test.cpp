@@ -164,6 +164,79 @@ TEST_CASE("a report on a delay says that nothing has to be done") {
   CHECK(parts[1].body.find("Remote-MTA") == std::string::npos);
 }
 
+TEST_CASE("a report on a success says that it is the last") {
+  auto r = ordinary();
+  r.envelope_id = "QQ+2B1";
+  r.recipients[0].action = "relayed";
+  r.recipients[0].status = "2.0.0";
+  r.recipients[0].diagnostic = "250 2.0.0 Ok";
+  r.recipients[0].original_recipient = "rfc822;Bob+40far.test";
+  const auto report = read_entity(delivery_report(r));
+  CHECK(report.field("Subject") == "Successful Mail Delivery Report");
+  const auto parts = parts_of(report);
+  CHECK(parts[0].body.find("does not report on deliveries") != std::string::npos);
+  CHECK(parts[0].body.find("reasons") == std::string::npos);
+  auto status = std::string_view(parts[1].body);
+  const auto of_message = read_fields(status);
+  REQUIRE(of_message.size() == 4);
+  CHECK(of_message[0] == fields::value_type{"Original-Envelope-Id", "QQ+1"});
+  CHECK(read_fields(status) == fields{{"Original-Recipient", "rfc822; Bob@far.test"},
+                                      {"Final-Recipient", "rfc822; joe@rcpt.example"},
+                                      {"Action", "relayed"},
+                                      {"Status", "2.0.0"},
+                                      {"Remote-MTA", "dns; mx.rcpt.example"},
+                                      {"Diagnostic-Code", "smtp; 250 2.0.0 Ok"}});
+}
+
+TEST_CASE("a report on failure and success says which is which") {
+  auto r = ordinary();
+  r.recipients.push_back(r.recipients[0]);
+  r.recipients[1].action = "relayed";
+  r.recipients[1].status = "2.0.0";
+  const auto report = read_entity(delivery_report(r));
+  CHECK(report.field("Subject") == "Undelivered Mail Returned to Sender");
+  CHECK(parts_of(report)[0].body.find("    Handed to the next mail system.\r\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("what a sender gave as ENVID and ORCPT is decoded where it can be shown") {
+  struct row {
+    std::string given, shown;
+  };
+  const auto text = GENERATE(values<row>({
+      {"a+20b", "a b"},
+      {"plain", "plain"},
+      {"a+0D+0Ab", "a+0D+0Ab"},
+      {"a+FFb", "a+FFb"},
+      {"a+C3+B6b", "a+C3+B6b"},
+      {"a+2", "a+2"},
+      {"a\r\n\r\nb", "a    b"},
+      {std::string(500, 'x'), std::string(500, 'x')},
+  }));
+  auto r = ordinary();
+  r.envelope_id = text.given;
+  r.recipients[0].original_recipient = "rfc822;" + text.given.substr(0, 490);
+  const auto report = delivery_report(r);
+  check_lines(report);
+  const auto parts = parts_of(read_entity(report));
+  auto status = std::string_view(parts[1].body);
+  const auto words = split(text.shown, ' ');
+  CHECK(read_fields(status)[0].second.starts_with(words.front()));
+  CHECK(read_fields(status)[0].second == "rfc822; " + text.shown.substr(0, 490));
+}
+
+TEST_CASE("an ORCPT with UTF-8 as it came, and one that is too long") {
+  auto r = ordinary();
+  r.recipients[0].original_recipient = "utf-8;j\xc3\xb6@far.test";
+  auto parts = parts_of(read_entity(delivery_report(r)));
+  CHECK(parts[1].field("Content-Type") == "message/global-delivery-status");
+  CHECK(parts[1].body.find("Original-Recipient: utf-8; j\xc3\xb6@far.test\r\n") !=
+        std::string::npos);
+  r.recipients[0].original_recipient = "rfc822;" + std::string(500, 'x');
+  parts = parts_of(read_entity(delivery_report(r)));
+  CHECK(parts[1].body.find("Original-Recipient") == std::string::npos);
+}
+
 TEST_CASE("the full message is returned when asked for, octet by octet") {
   auto r = ordinary();
   r.return_full = true;
