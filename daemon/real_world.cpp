@@ -194,6 +194,7 @@ exit_code run(config::settings settings) {
     surroundings.workers.push_back(&w->runtime);
     surroundings.client_resolvers.push_back(w->client_resolver.get());
   }
+  surroundings.resolver = first.resolver.get();
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
