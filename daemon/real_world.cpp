@@ -54,6 +54,8 @@ struct worker {
     source = make_resolver(settings, io.get_executor());
     cache = std::make_unique<dns::caching_resolver>(*source, time);
     resolver = std::make_unique<dns::hosts_file_resolver>(*cache, "/etc/hosts");
+    client_cache = std::make_unique<dns::caching_resolver>(*source, time);
+    client_resolver = std::make_unique<dns::hosts_file_resolver>(*client_cache, "/etc/hosts");
   }
 
   asio::io_context io{1};
@@ -65,6 +67,9 @@ struct worker {
   std::unique_ptr<dns::cares_resolver> source;
   std::unique_ptr<dns::caching_resolver> cache;
   std::unique_ptr<dns::hosts_file_resolver> resolver;
+  // Names and lists of strangers must not push out the answers that deliveries need.
+  std::unique_ptr<dns::caching_resolver> client_cache;
+  std::unique_ptr<dns::hosts_file_resolver> client_resolver;
 };
 
 std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
@@ -187,7 +192,7 @@ exit_code run(config::settings settings) {
   world surroundings;
   for (const auto& w : workers) {
     surroundings.workers.push_back(&w->runtime);
-    surroundings.resolvers.push_back(w->resolver.get());
+    surroundings.client_resolvers.push_back(w->client_resolver.get());
   }
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();

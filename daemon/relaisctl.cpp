@@ -136,7 +136,7 @@ CLI::App& add_user_verb(CLI::App& user, const char* name, const char* doc, argum
 
 void add_password_options(CLI::App& verb, account_options& how) {
   verb.add_option("--scheme", how.scheme,
-                  "yescrypt, bcrypt, sha512, argon2; scram: a SCRAM record and no hash")
+                  "yescrypt, bcrypt, sha512, argon2; scram: a SCRAM record and no hash; none")
       ->capture_default_str();
   verb.add_flag("--no-scram", how.no_scram, "no SCRAM record besides the hash");
 }

@@ -141,7 +141,7 @@ void relay::make_listeners() {
 void relay::make_worker(std::size_t index) {
   const auto& w = *world_.workers[index];
   auto made = std::make_unique<worker_parts>(w, *store_, *world_.readers, *policy_);
-  auto& resolver = *world_.resolvers[index];
+  auto& resolver = *world_.client_resolvers[index];
   auth::surroundings around{w, resolver, tls_.get(), failures_, {}, {}};
   around.run = [blocking = world_.blocking](std::function<void()> job) {
     blocking->run(std::move(job));
@@ -358,9 +358,9 @@ void relay::start() {
   settler_ = std::make_unique<delivery::settler>(
       first.world, settings_.hostname, schedule_of(settings_.retry), scheduler_,
       workers_.front()->gate, ids_, budget_, *world_.events);
-  engine_ = std::make_unique<delivery::engine>(
-      first.world, engine_options(own_endpoints_), *world_.resolvers.front(), scheduler_,
-      workers_.front()->gate, *settler_, budget_, *world_.events);
+  engine_ = std::make_unique<delivery::engine>(first.world, engine_options(own_endpoints_),
+                                               *world_.resolver, scheduler_, workers_.front()->gate,
+                                               *settler_, budget_, *world_.events);
   world_.maintenance->run([this] { enumerate(); });
   for (const auto& w : workers_) w->server->start();
   if (http_) http_->start();

@@ -32,8 +32,9 @@ namespace relais::daemon {
 
 /// Everything that touches time, network, DNS, disk or randomness. Outlives the relay.
 struct world {
-  std::vector<const net::runtime*> workers;  ///< the first one owns the queue
-  std::vector<dns::resolver*> resolvers;     ///< one for each worker
+  std::vector<const net::runtime*> workers;      ///< the first one owns the queue
+  dns::resolver* resolver = nullptr;             ///< for deliveries, on the first worker
+  std::vector<dns::resolver*> client_resolvers;  ///< for questions about clients, of each worker
   spool::disk* disk = nullptr;
   spool::runner* committer = nullptr;
   spool::runner* readers = nullptr;

@@ -47,6 +47,22 @@ std::string json_string(std::string_view text) {
   return without_controls(json::serialize(json::value(text)));
 }
 
+namespace {
+
+/// What extensions asked for; only what was asked.
+void add_extras(json::object& to, const smtp::envelope& e) {
+  if (e.ret != smtp::dsn_return::unspecified) {
+    to["ret"] = e.ret == smtp::dsn_return::full ? "FULL" : "HDRS";
+  }
+  if (!e.envelope_id.empty()) to["envid"] = e.envelope_id;
+  if (e.require_tls) to["requiretls"] = true;
+  if (e.priority != 0) to["priority"] = e.priority;
+  if (e.hold_until) to["hold_until"] = rfc3339(*e.hold_until);
+  if (e.by) to["deliver_by"] = rfc3339(e.by->at);
+}
+
+}  // namespace
+
 std::string to_json(const spool::stored_message& message) {
   json::object o;
   o["id"] = message.id.text();
@@ -54,11 +70,16 @@ std::string to_json(const spool::stored_message& message) {
   o["arrival"] = rfc3339(message.arrival);
   o["held"] = message.is_held;
   o["reverse_path"] = message.envelope.reverse_path.text();
-  o["body"] = message.envelope.body == smtp::body_type::eight_bit_mime ? "8BITMIME" : "7BIT";
+  o["body"] = body_name(message.envelope.body);
   o["smtputf8"] = message.envelope.smtputf8;
+  add_extras(o, message.envelope);
   json::array recipients;
   for (std::size_t i = 0; i < message.recipients.size(); ++i) {
-    recipients.push_back(to_object(message.envelope.forward_paths.at(i), message.recipients[i]));
+    auto recipient = to_object(message.envelope.forward_paths.at(i), message.recipients[i]);
+    const auto& options = message.envelope.options_of(i);
+    if (options.notify.is_specified()) recipient["notify"] = notify_text(options.notify);
+    if (!options.original_recipient.empty()) recipient["orcpt"] = options.original_recipient;
+    recipients.push_back(std::move(recipient));
   }
   o["recipients"] = std::move(recipients);
   return without_controls(json::serialize(o));

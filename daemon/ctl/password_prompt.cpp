@@ -51,8 +51,9 @@ auth::secret read_line() {
 }
 
 auth::secret ask(const char* prompt) {
-  std::fputs(prompt, stderr);
+  // Silent first: whoever answers the prompt at once is neither shown nor flushed away.
   const without_echo silence;
+  std::fputs(prompt, stderr);
   auto answer = read_line();
   std::fputs("\n", stderr);
   return answer;

@@ -112,19 +112,71 @@ std::string list_summary(std::uint64_t messages, std::uint64_t octets) {
                      messages == 1 ? "" : "s");
 }
 
+std::string_view body_name(smtp::body_type body) noexcept {
+  switch (body) {
+    case smtp::body_type::seven_bit: return "7BIT";
+    case smtp::body_type::eight_bit_mime: return "8BITMIME";
+    case smtp::body_type::binary_mime: return "BINARYMIME";
+  }
+  return "";
+}
+
+std::string notify_text(const smtp::dsn_notify& notify) {
+  if (notify.never) return "NEVER";
+  std::string words;
+  const auto add = [&](bool is_set, std::string_view word) {
+    if (!is_set) return;
+    if (!words.empty()) words += ',';
+    words += word;
+  };
+  add(notify.success, "SUCCESS");
+  add(notify.failure, "FAILURE");
+  add(notify.delay, "DELAY");
+  return words;
+}
+
+namespace {
+
+std::string extra_lines(const smtp::envelope& e) {
+  std::string text;
+  if (e.ret != smtp::dsn_return::unspecified) {
+    text += fmt::format("ret         {}\n", e.ret == smtp::dsn_return::full ? "FULL" : "HDRS");
+  }
+  if (!e.envelope_id.empty()) text += fmt::format("envid       {}\n", printable(e.envelope_id));
+  if (e.require_tls) text += "requiretls  yes\n";
+  if (e.priority != 0) text += fmt::format("priority    {}\n", e.priority);
+  if (e.hold_until) text += fmt::format("hold until  {}\n", local_time(*e.hold_until));
+  if (e.by) text += fmt::format("deliver by  {}\n", local_time(e.by->at));
+  return text;
+}
+
+std::string option_lines(const smtp::recipient_options& options) {
+  std::string text;
+  if (options.notify.is_specified()) {
+    text += fmt::format("            notify {}\n", notify_text(options.notify));
+  }
+  if (!options.original_recipient.empty()) {
+    text += fmt::format("            orcpt {}\n", printable(options.original_recipient));
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string details(const spool::stored_message& message) {
   const auto& envelope = message.envelope;
   auto text = fmt::format("id          {}\n", message.id.text());
   text += fmt::format("arrival     {}\n", local_time(message.arrival));
   text += fmt::format("size        {} octets\n", message.content_size);
   text += fmt::format("held        {}\n", message.is_held ? "yes" : "no");
-  text += fmt::format("body        {}{}\n",
-                      envelope.body == smtp::body_type::eight_bit_mime ? "8BITMIME" : "7BIT",
+  text += fmt::format("body        {}{}\n", body_name(envelope.body),
                       envelope.smtputf8 ? ", SMTPUTF8" : "");
   text += fmt::format("sender      {}\n", sender_text(envelope.reverse_path));
+  text += extra_lines(envelope);
   for (std::size_t i = 0; i < message.recipients.size(); ++i) {
     const auto& state = message.recipients[i];
     text += fmt::format("recipient   {}\n", printable(envelope.forward_paths.at(i).text()));
+    text += option_lines(envelope.options_of(i));
     text += fmt::format("            {}\n", state_line(state));
     if (state.diagnostic.empty()) continue;
     text += fmt::format("            {}\n", printable(state.diagnostic, 1024));

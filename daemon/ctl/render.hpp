@@ -33,6 +33,11 @@ std::string details(const spool::stored_message& message);
 /// "status", "attempts", "next_attempt", "diagnostic"}]}, without a line end. next_attempt is null
 /// when none is to come, or when it comes as soon as the daemon runs.
 std::string to_json(const spool::stored_message& message);
+/// "8BITMIME", as in MAIL.
+std::string_view body_name(smtp::body_type body) noexcept;
+/// "SUCCESS,FAILURE", as in RCPT.
+std::string notify_text(const smtp::dsn_notify& notify);
+
 /// A string of JSON with its quotes; controls, also those above 127, escaped.
 std::string json_string(std::string_view text);
 

@@ -65,14 +65,15 @@ void check_name(const std::string& user) {
 
 /// Writes what the password becomes into the entry.
 void set_password(auth::user_entry& entry, const account_options& how) {
+  entry.hash.clear();
+  entry.scram.reset();
+  if (how.scheme == "none") return;
   const auto scheme = auth::parse_hash_scheme(how.scheme);
   const bool only_scram = how.scheme == "scram";
   if (only_scram ? how.no_scram : !scheme.has_value()) {
-    throw failure(exit_code::usage, "--scheme is yescrypt, bcrypt, sha512, argon2 or scram");
+    throw failure(exit_code::usage, "--scheme is yescrypt, bcrypt, sha512, argon2, scram or none");
   }
   const auto password = new_password();
-  entry.hash.clear();
-  entry.scram.reset();
   if (scheme) entry.hash = auth::hash_password(password, *scheme);
   if (!how.no_scram) {
     entry.scram =
@@ -161,9 +162,6 @@ exit_code set_disabled(const users_file& file, const std::string& user, bool dis
   users_editor editor(file.path, false);
   auto entry = existing(editor, user);
   entry.is_disabled = disabled;
-  if (!entry.has_secret() && !disabled) {
-    throw failure(exit_code::no_input, user + ": has no password: set one");
-  }
   editor.put(entry);
   editor.commit();
   return done(user, disabled ? "disabled" : "enabled");

@@ -18,7 +18,8 @@ struct users_file {
 
 /// How a password is kept.
 struct account_options {
-  std::string scheme = "yescrypt";  ///< or bcrypt, sha512, argon2; scram: a SCRAM record only
+  std::string scheme = "yescrypt";  ///< or bcrypt, sha512, argon2; scram: a SCRAM record only;
+                                    ///< none: no password
   bool no_scram = false;            ///< no SCRAM record besides the hash
   bool disabled = false;
   std::string senders;  ///< "a@b.example,@b.example,*"; "" = none

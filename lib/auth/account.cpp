@@ -1,4 +1,5 @@
-// Which senders an account may use.
+// Which senders an account may use. Case does not count: people type their own address as they
+// like, and no domain gives JOE to somebody else than joe.
 #include <algorithm>
 
 #include "auth/authenticator.hpp"
@@ -12,7 +13,7 @@ bool allows(std::string_view pattern, const smtp::path& sender) {
   const auto at = pattern.rfind('@');
   if (at == std::string_view::npos) return false;
   return iequals(pattern.substr(at + 1), sender.domain()) &&
-         (at == 0 || pattern.substr(0, at) == sender.local_part());
+         (at == 0 || iequals(pattern.substr(0, at), sender.local_part()));
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ bool account::may_send_as(const smtp::path& sender) const {
   }
   const auto own = smtp::parse_address(user);
   const bool is_address = own && !own->is_null() && !own->domain().empty();
-  return !is_address || *own == sender;
+  return !is_address || (iequals(own->local_part(), sender.local_part()) &&
+                         iequals(own->domain(), sender.domain()));
 }
 
 }  // namespace relais::auth

@@ -79,6 +79,7 @@ std::string failure_book::salt_of_nobody(std::string_view user) const {
 }
 
 duration failure_delay(const config::auth_settings& settings, std::uint64_t failures) noexcept {
+  if (failures == 0) return {};
   auto delay = settings.failure_delay;
   for (; failures > 1 && delay > duration::zero() && delay < longest_delay; --failures) delay *= 2;
   return std::min(delay, std::max(longest_delay, settings.failure_delay));

@@ -56,7 +56,7 @@ class failure_book {
 };
 
 /// How long the answer to the `failures`th failure of a connection (counted from 1) is held back:
-/// failure_delay, doubled with each, up to 16 s.
+/// failure_delay, doubled with each, up to 16 s; 0 failures: none.
 duration failure_delay(const config::auth_settings& settings, std::uint64_t failures) noexcept;
 
 }  // namespace relais::auth

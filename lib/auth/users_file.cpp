@@ -24,6 +24,7 @@ std::string read_secret(std::string_view text, user_entry& entry) {
     entry.is_disabled = true;
     text.remove_prefix(1);
   }
+  if (text == "-") return "";
   const auto words = words_of(text);
   if (words.empty() && !entry.is_disabled) return "there is no secret";
   for (const auto& word : words) {
@@ -84,6 +85,7 @@ parsed_user_line parse_user_line(std::string_view line) {
 
 std::string user_line(const user_entry& entry) {
   auto line = entry.user + ":" + (entry.is_disabled ? "!" : "") + entry.hash;
+  if (!entry.has_secret() && !entry.is_disabled) line += "-";
   if (entry.scram) line += (entry.hash.empty() ? "" : " ") + entry.scram->text();
   std::string senders;
   for (const auto& sender : entry.senders) senders += (senders.empty() ? ":" : ",") + sender;

@@ -1,6 +1,7 @@
 // The users file: "user:secret[:senders]", one a line; empty lines and lines that begin with "#"
 // are comments. The secret is a hash (auth/password_hash.hpp), a SCRAM record (auth/scram.hpp), or
-// both, apart by a blank; "!" in front shuts the account. Senders are addresses "a@b.example",
+// both, apart by a blank; or "-": no password, for users of certificates and
+// tokens. "!" in front shuts the account. Senders are addresses "a@b.example",
 // domains "@b.example" or "*", apart by commas. A broken line is reported and skipped; the others
 // count. Parsing is pure; watched_users reads the file again when it has changed.
 #pragma once

@@ -106,8 +106,14 @@ net::task<session::goes_on> session::handle(smtp::server_event e) {
     case server_event_kind::mail: co_await on_mail(*e.address, *e.mail); break;
     case server_event_kind::rcpt: co_await on_rcpt(*e.address, *e.rcpt); break;
     case server_event_kind::data: on_data(); break;
-    case server_event_kind::end_of_data: co_await accept_content(e.content_fault); break;
-    case server_event_kind::reset: transaction_ = transaction{}; break;
+    case server_event_kind::end_of_data:
+      co_await accept_content(e.content_fault);
+      forget_origin();
+      break;
+    case server_event_kind::reset:
+      transaction_ = transaction{};
+      forget_origin();
+      break;
     case server_event_kind::starttls: co_return co_await on_starttls();
     case server_event_kind::auth: co_await on_auth(e.text, e.response); break;
     case server_event_kind::auth_response: {
@@ -135,6 +141,11 @@ void session::leave_if_draining() {
   if (!draining_ || closing_ || !protocol_.at_command_boundary()) return;
   closing_ = true;
   protocol_.close_with(reply_id::draining);
+}
+
+void session::forget_origin() noexcept {
+  origin_name_.clear();
+  origin_address_.clear();
 }
 
 /// Who keeps making mistakes is answered late: guessing becomes expensive, a tired script does not

@@ -78,6 +78,7 @@ class session {
   bool failed_read(error_code why);
   net::task<void> tarpit();
   net::task<void> end();
+  void forget_origin() noexcept;
   duration command_patience() const noexcept;
   void leave_if_draining();
 
@@ -141,7 +142,8 @@ class session {
   auth::account account_;
   unsigned auth_failures_ = 0;
   unsigned errors_seen_ = 0;
-  std::string origin_;  // of XFORWARD
+  // Of XFORWARD, for the next message.
+  std::string origin_name_, origin_address_;
   transaction transaction_;
   std::string buffer_;
   std::size_t content_read_ = 0;      ///< size of buffer_ within the current content

@@ -62,7 +62,12 @@ void session::log_accepted(const spool::message& stored, std::string_view messag
     done.sasl_method = mechanism_;
     done.user = facts_.user;
   }
-  done.origin = origin_;
+  std::string origin;
+  if (!origin_address_.empty()) {
+    origin =
+        fmt::format("{}[{}]", origin_name_.empty() ? "unknown" : origin_name_, origin_address_);
+  }
+  done.origin = origin;
   context_.events.emit(done);
 }
 

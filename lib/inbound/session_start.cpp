@@ -1,7 +1,5 @@
 // How a session begins: implicit TLS, the question whether the client may connect, the greeting;
 // and what makes it begin anew: STARTTLS (RFC 3207), XCLIENT. XFORWARD is here, too.
-#include <fmt/format.h>
-
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "inbound/session.hpp"
@@ -179,14 +177,13 @@ net::task<void> session::on_xclient(std::span<const smtp::client_attribute> attr
   protocol_.reply(reply_id::greeting);
 }
 
-/// Only for the log: where the message came from before it was filtered.
+/// Only for the log: where the message came from before it was filtered. Attributes may come in
+/// several commands.
 void session::on_xforward(std::span<const smtp::client_attribute> attributes) {
-  std::string name = "unknown", address = "unknown";
   for (const auto& [key, value] : attributes) {
-    if (key == "NAME" && !is_unavailable(value)) name = value;
-    if (key == "ADDR" && !is_unavailable(value)) address = value;
+    if (key == "NAME") origin_name_ = is_unavailable(value) ? "" : value;
+    if (key == "ADDR") origin_address_ = is_unavailable(value) ? "" : value;
   }
-  origin_ = fmt::format("{}[{}]", name, address);
   protocol_.reply(reply_id::ok);
 }
 

@@ -41,18 +41,19 @@ void announce_size(std::string& line, const session_facts& facts) {
   if (facts.message_size != 0) line.append(" ").append(std::to_string(facts.message_size));
 }
 
-void append_mechanisms(std::string& line, char separator, const session_facts& facts) {
+/// Programs of the last century look for the draft's form, and know two mechanisms.
+void announce_legacy_auth(std::string& line, const session_facts& facts) {
+  std::string_view before = "\nAUTH=";
   for (const auto mechanism : facts.mechanisms) {
-    line.append(1, separator).append(mechanism);
-    separator = ' ';
+    if (mechanism != "PLAIN" && mechanism != "LOGIN") continue;
+    line.append(before).append(mechanism);
+    before = " ";
   }
 }
 
 void announce_auth(std::string& line, const session_facts& facts) {
-  append_mechanisms(line, ' ', facts);
-  if (!facts.legacy_auth_line) return;
-  line += "\nAUTH";
-  append_mechanisms(line, '=', facts);
+  for (const auto mechanism : facts.mechanisms) line.append(" ").append(mechanism);
+  if (facts.legacy_auth_line) announce_legacy_auth(line, facts);
 }
 
 void announce_limits(std::string& line, const session_facts& facts) {

@@ -26,8 +26,8 @@ class server_certificates {
                                            bool ask_for_client_certificate) = 0;
   /// Reads the files again; "" on success, else what is wrong, and the old ones stay.
   virtual std::string reload() = 0;
-  /// Sentences about certificates that have expired or soon will; for the log, at start, after a
-  /// reload, and once a day.
+  /// Sentences about certificates that have expired or soon will; for the log, at start and after a
+  /// reload.
   virtual std::vector<std::string> warnings() = 0;
 };
 

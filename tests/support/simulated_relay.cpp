@@ -155,7 +155,8 @@ void simulated_relay::start() {
   const auto& runtime = world_.runtime(address);
   daemon::world surroundings;
   surroundings.workers = {&runtime};
-  surroundings.resolvers = {&dns_};
+  surroundings.resolver = &dns_;
+  surroundings.client_resolvers = {&dns_};
   surroundings.disk = &storage_;
   surroundings.committer = committer_.get();
   surroundings.readers = readers_.get();

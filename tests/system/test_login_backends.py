@@ -73,7 +73,8 @@ class Backends(SubmissionTest):
         check.write_text(f'#!/bin/sh\nread -r word\n[ "$PAM_USER" = "{USER}" ] && [ "$(printf %s "$word" | tr -d "\\0")" = "pam secret" ]\n')
         check.chmod(0o755)
         service = pathlib.Path(f"/etc/pam.d/relais-test-{self.world.address(1).replace('.', '-')}")
-        service.write_text(f"auth required pam_exec.so quiet expose_authtok {check}\naccount required pam_permit.so\n")
+        service.write_text(f"auth [success=done default=ignore] pam_exec.so quiet expose_authtok {check}\n"
+                           "auth required pam_deny.so\naccount required pam_permit.so\n")
         self.addCleanup(service.unlink)
         relay = self.backend(5, {"pam_service": service.name})
         self.assertEqual(self.plain(relay, USER, "pam secret").code, 235)

@@ -65,17 +65,17 @@ class Policy(SystemTest):
         stranger = f"{self.world.address(LISTED)}/32"
         rules = [{"clients": [f"{self.world.address(ALLOWED)}/32"], "action": "accept"},
                  {"clients": [stranger], "action": "reject", "text": "Not from your network"},
-                 {"hellos": ["bad.example", ".bots.example"], "action": "reject"},
+                 {"hellos": ["bad.example", ".bots.example"], "action": "reject", "text": "No bots"},
                  {"senders": ["spam@far.example", ".spam.example", "news@", "<>"], "action": "reject", "text": "No spam"},
                  {"recipients": ["closed@sink.test.example"], "action": "defer", "text": "Closed until Monday"},
-                 {"senders": ["both.example"], "recipients": ["both@sink.test.example"], "action": "reject"}]
+                 {"senders": ["both.example"], "recipients": ["both@sink.test.example"], "action": "reject", "text": "Not both"}]
         relay = self.policy({"rules": rules})
         written = relay.config.read_text().splitlines()
         for number, (facts, start) in {
-                1: ({"host": LISTED}, "550 5.7.1 Not from your network"), 2: ({"hello": "x.bots.example"}, "550 5.7.1 "),
+                1: ({"host": LISTED}, "550 5.7.1 Not from your network"), 2: ({"hello": "x.bots.example"}, "550 5.7.1 No bots"),
                 3: ({"sender": "a@very.spam.example"}, "550 5.7.1 No spam"), 4: ({"recipient": "closed@sink.test.example"},
                                                                                   "450 4.7.1 Closed until Monday"),
-                5: ({"sender": "x@both.example", "recipient": "both@sink.test.example"}, "550 5.7.1 ")}.items():
+                5: ({"sender": "x@both.example", "recipient": "both@sink.test.example"}, "550 5.7.1 Not both")}.items():
             with self.subTest(rule=rules[number]):
                 try:
                     reply = self.attempt(relay, **facts)
@@ -144,7 +144,8 @@ class Policy(SystemTest):
                 self.assertEqual(codes, [250] * 10 + [450] * 2)
                 neighbour = self.attempt(relay, DOUBLY, sender="other@sender.test.example").code
                 self.assertEqual(neighbour, 450 if per == "network" else 250)
-                relay.process.stop()
+                session.close()
+                relay.terminate()
 
     def test_connections_of_a_client(self):
         relay = self.policy({"rates": [{"of": "connections", "per": "client", "limit": 4, "window": "1h"}]})

@@ -131,7 +131,7 @@ class ServerTls(SubmissionTest):
                     self.skipTest("this machine's OpenSSL has no TLS 1.0 at all")
                 self.assertRegex(done.stdout, rf"(?m)Protocol\s*:\s*{version}$|New, {version}".encode())
                 refused = self.s_client(option, "-cipher", "ALL:@SECLEVEL=0")
-                self.assertNotRegex(refused.stdout, rf"Protocol\s*:\s*{version}\n[\s\S]*Verify return code: 0".encode())
+                self.assertIn(b"no peer certificate available", refused.stdout)
                 self.assertNotEqual(refused.returncode, 0)
         self.relay.wait_for_log(r"TLS connection established from \S+: TLSv1(\.0)? with cipher ")
         self.relay.wait_for_log(r"TLS handshake failed from \S+\[\S+\]: ")

@@ -54,7 +54,7 @@ class Clients(SubmissionTest):
 
     def test_curl(self):
         self.send_all(submitters.curl, "PLAIN", "LOGIN")
-        self.send_all(submitters.curl, "OAUTHBEARER", "XOAUTH2", password="the-token")
+        self.send_all(submitters.curl, "OAUTHBEARER", password="the-token")  # it never takes XOAUTH2 then
         self.send_all(submitters.curl, "EXTERNAL", certificate=self.client_certificate, password=None)
 
     def test_smtplib(self):

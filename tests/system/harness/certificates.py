@@ -44,16 +44,17 @@ class Authority:
     def __init__(self, world, name="ca"):
         self._folder = world.folder(f"certificates-{name}")
         self.certificate, self._key = self._folder / "ca.crt", self._folder / "ca.key"
-        openssl("req", "-x509", "-newkey", *KEYS["ec"], "-nodes", "-days", "2", "-subj", f"/CN={name} of the tests",
+        openssl("req", "-x509", "-newkey", *KEYS["ec"], "-nodes", "-days", "60", "-subj", f"/CN={name} of the tests",
                 "-keyout", self._key, "-out", self.certificate)
 
-    def issue(self, name, key="ec", names=(), file=None, days=2):
-        """For a host `name` and others, or for a client: whoever asks decides what it means."""
+    def issue(self, name, key="ec", names=(), file=None, days=60):
+        """For a host `name` and others ("IP:..." for an address), or for the user of a client."""
         base = self._folder / (file or f"{name}-{key}")
         certificate, private = base.with_name(base.name + ".crt"), base.with_name(base.name + ".key")
         request, extensions = base.with_name(base.name + ".csr"), base.with_name(base.name + ".ext")
-        kind = "email" if "@" in name else "DNS"
-        extensions.write_text(f"subjectAltName={','.join(f'{kind}:{n}' for n in (name, *names))}\n"
+        stands_for = ["email:" + name if "@" in name else "DNS:" + name]
+        stands_for += [other if other.startswith("IP:") else "DNS:" + other for other in names]
+        extensions.write_text(f"subjectAltName={','.join(stands_for)}\n"
                               "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n")
         openssl("req", "-new", "-newkey", *KEYS[key], "-nodes", "-subj", f"/CN={name}", "-keyout", private, "-out", request)
         openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",

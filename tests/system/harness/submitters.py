@@ -13,7 +13,9 @@ import shutil
 import smtplib
 import ssl
 import subprocess
+import threading
 import unittest
+import urllib.parse
 
 from .clients import dot_stuffed
 from .world import PEERS
@@ -170,7 +172,7 @@ if ($mechanism) {
 }
 $smtp->mail($sender) or die 'MAIL: ' . $smtp->message;
 $smtp->to(@to) or die 'RCPT: ' . $smtp->message;
-local $/; my $content = <STDIN>;
+my $content = do { local $/; <STDIN> };
 $smtp->data($content) or die 'DATA: ' . $smtp->message;
 $smtp->quit;
 """
@@ -196,17 +198,10 @@ def s_nail(door, letter):
     words = [SNAIL, "-:/", "-v", "-Sexpandaddr", "-Ssendwait", "-r", letter.sender]
     for option in options:
         words += ["-S", option]
-    return run([*words, "-s", subject, *letter.recipients], body.replace(b"\r\n", b"\n"))
+    return run([*words, "-s", subject, *letter.recipients], body.replace(b"\r\n", b"\n"), {"DEAD": "/dev/null"})
 
 
-def java_mail(door, letter):
-    java = need("java", *JAVA_MAIL)
-    properties = {"host": door.address, "port": door.port, "localhost": HELO, "from": letter.sender, "allow8bitmime": "true",
-                  "starttls.enable": door.tls == "starttls", "starttls.required": door.tls == "starttls",
-                  "ssl.enable": door.tls == "implicit", "ssl.trust": "*", "auth": bool(door.mechanism),
-                  "auth.mechanisms": door.mechanism or ""}
-    program = letter.folder / "Send.java"
-    program.write_text(r"""
+JAVA_PROGRAM = r"""
 import java.util.*; import javax.mail.*; import javax.mail.internet.*;
 public class Send {
   public static void main(String[] a) throws Exception {
@@ -220,10 +215,23 @@ public class Send {
     transport.close();
   }
 }
-""")
-    words = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, JAVA_MAIL))]
+"""
+
+
+def java_mail(door, letter):
+    java, compiler = need("java", *JAVA_MAIL), need("javac")
+    classes = letter.folder.parent / "java"
+    if not (classes / "Send.class").exists():
+        classes.mkdir(exist_ok=True)
+        (classes / "Send.java").write_text(JAVA_PROGRAM)
+        run([compiler, "-cp", ":".join(map(str, JAVA_MAIL)), "-d", classes, classes / "Send.java"])
+    properties = {"host": door.address, "port": door.port, "localhost": HELO, "from": letter.sender, "allow8bitmime": "true",
+                  "starttls.enable": door.tls == "starttls", "starttls.required": door.tls == "starttls",
+                  "ssl.enable": door.tls == "implicit", "ssl.trust": "*", "auth": bool(door.mechanism),
+                  "auth.mechanisms": door.mechanism or ""}
+    words = [java, "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", ":".join(map(str, (*JAVA_MAIL, classes)))]
     words += [f"-Dmail.smtp.{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in properties.items()]
-    return run([*words, program, door.user or "", door.password or "", *letter.recipients], letter.content)
+    return run([*words, "Send", door.user or "", door.password or "", *letter.recipients], letter.content)
 
 
 def s_client(door, letter):
@@ -241,36 +249,34 @@ def s_client(door, letter):
     # Line by line, as a person types: each waits for the reply to the one before.
     with subprocess.Popen([str(w) for w in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as child:
+        patience = threading.Timer(60, child.kill)
+        patience.start()
         transcript = ""
 
-        def reply():
+        def reply(to=None):
+            """The last line of the reply; "" at the end."""
             nonlocal transcript
+            if to is not None:
+                child.stdin.write(to + b"\r\n")
+                child.stdin.flush()
+            several = to is not None and to.startswith(b"EHLO")  # s_client itself may show a line of its own EHLO
             while True:
                 line = child.stdout.readline().decode()
                 transcript += line
-                if not line or line[3:4] == " ":
+                several = several and line[:1] != "" and line[3:4] != "-"
+                if not line or line[3:4] == " " and not several:
                     return line
 
         try:
             if door.tls == "implicit":
-                reply()
-            else:
-                reply()  # s_client shows the last line of the EHLO reply in clear
-            for line in lines:
-                child.stdin.write(line.encode() + b"\r\n")
-                child.stdin.flush()
-                answer = reply()
+                reply()  # the greeting
+            for line in [*(line.encode() for line in lines), dot_stuffed(letter.content)]:
+                answer = reply(line)
                 if answer[:1] not in ("2", "3"):
                     raise Refused(words, answer, transcript)
-            child.stdin.write(dot_stuffed(letter.content) + b"\r\n")
-            child.stdin.flush()
-            answer = reply()
-            if not answer.startswith("250 "):
-                raise Refused(words, answer, transcript)
-            child.stdin.write(b"QUIT\r\n")
-            child.stdin.flush()
-            reply()
+            reply(b"QUIT")
         finally:
+            patience.cancel()
             child.kill()
     return transcript
 
@@ -284,5 +290,6 @@ def need(program, *files):
     return found
 
 
+
 def quoted(text):
-    return "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in text or "")
+    return urllib.parse.quote(text or "", safe="")

@@ -122,9 +122,11 @@ TEST_CASE("refusals tell no stranger who exists", "[auth]") {
 
 TEST_CASE("an account without any secret matches no password, not even the decoy's", "[auth]") {
   auth_scene scene;
-  scene.settings.users_file = scene.write("users", "ann:" + hash_of_pw() + "\nshut:!\n");
+  scene.settings.users_file = scene.write("users", "ann:" + hash_of_pw() + "\nshut:!\ndevice:-\n");
   const auto with = scene.make();
   CHECK(scene.log_in(*with, "PLAIN", scene.tls(), {plain("shut", "pw")}) ==
+        steps{"535 5.7.8: wrong password"});
+  CHECK(scene.log_in(*with, "PLAIN", scene.tls(), {plain("device", "pw")}) ==
         steps{"535 5.7.8: wrong password"});
   // Nor does a user that does not exist.
   CHECK(scene.log_in(*with, "PLAIN", scene.tls(), {plain("nobody", "pw")}) ==

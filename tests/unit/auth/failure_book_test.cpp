@@ -83,6 +83,7 @@ TEST_CASE("a reload changes the limits and keeps what was counted", "[auth]") {
 TEST_CASE("delays behind failures double up to 16 seconds", "[auth]") {
   config::auth_settings settings;
   settings.failure_delay = 1s;
+  CHECK(failure_delay(settings, 0) == 0s);
   CHECK(failure_delay(settings, 1) == 1s);
   CHECK(failure_delay(settings, 2) == 2s);
   CHECK(failure_delay(settings, 5) == 16s);

@@ -5,6 +5,9 @@
 #include <catch2/catch.hpp>
 
 #include "base/text.hpp"
+#include "net/tls_engine.hpp"
+#include "support/test_certificate.hpp"
+#include "tls/client_context.hpp"
 #include "unit/auth/auth_scene.hpp"
 
 using namespace relais;
@@ -182,4 +185,68 @@ TEST_CASE("the server of introspection is found by name", "[auth]") {
   CHECK(s.who->written.find("Host: idp.example:8080\r\n") != std::string::npos);
   s.scene.network.peers.clear();
   CHECK(s.ask("u").starts_with("unavailable introspection: "));
+}
+
+namespace {
+
+/// A server behind TLS: answers the first request, and keeps what it has read of it.
+struct tls_server {
+  explicit tls_server(SSL_CTX* context, std::string says) : response(std::move(says)) {
+    net::tls_parameters parameters;
+    parameters.context = context;
+    parameters.role = net::tls_role::server;
+    engine = std::make_unique<net::tls_engine>(parameters);
+  }
+  std::string answer(const std::string& written) {
+    engine->feed(std::string_view(written).substr(fed));
+    fed = written.size();
+    if (engine->handshake() == net::tls_engine::step::done) {
+      char buffer[4096];
+      std::size_t n = 0;
+      while (engine->read(buffer, sizeof buffer, n) == net::tls_engine::step::done) {
+        request.append(buffer, n);
+      }
+      if (request.find("\r\n\r\n") != std::string::npos) engine->write(response);
+    }
+    std::string output;
+    engine->take_output(output);
+    return output;
+  }
+  std::unique_ptr<net::tls_engine> engine;
+  std::string response, request;
+  std::size_t fed = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a server of introspection whose certificate does not verify sees no token", "[auth]") {
+  struct row {
+    std::string name, url;
+    bool trusted;
+    std::string end;
+  };
+  const auto r = GENERATE(values<row>({
+      {"trusted", "https://idp.example:8080/i", true, "right ann@a.example"},
+      {"not trusted", "https://idp.example:8080/i", false,
+       "unavailable introspection: certificate: "},
+      {"another name", "https://other.example:8080/i", true,
+       "unavailable introspection: certificate: "},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    const auto certificate = self_signed_server("idp.example");
+    const auto client = tls::make_client_context("");
+    if (r.trusted) {
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(client.get()),
+                          SSL_CTX_get0_certificate(certificate.get()));
+    }
+    tls_server peer_side(certificate.get(), http(active));
+    server s("", r.url);
+    s.who->answer = [&](const std::string& written) { return peer_side.answer(written); };
+    s.scene.resolver.names_of["idp.example"] = *ip_address::parse("127.0.0.1");
+    s.scene.resolver.names_of["other.example"] = *ip_address::parse("127.0.0.1");
+    s.backend = make_introspection(s.settings, s.scene.world, s.scene.resolver, client.get());
+    const auto said = s.ask("the-token");
+    CHECK(said.substr(0, r.end.size()) == r.end);
+    CHECK((peer_side.request.find("the-token") != std::string::npos) == said.starts_with("right"));
+  }
 }

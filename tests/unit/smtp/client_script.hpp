@@ -239,4 +239,21 @@ inline void run_every_way(const row& script) {
   }
 }
 
+inline std::vector<event> behind_hello(const std::string& features, std::vector<event> more) {
+  std::vector<event> all = {server("220 mx\r\n"), client("EHLO us.example\r\n"), server(features)};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+/// In clear, each with two recipients unless it says others.
+inline void run_all(const std::vector<row>& rows) {
+  for (auto r : rows) {
+    r.options = in_clear();
+    if (r.message.forward_paths.empty()) r.message = two_recipients();
+    DYNAMIC_SECTION(r.name) {
+      run_every_way(r);
+    }
+  }
+}
+
 }  // namespace relais::smtp::script

@@ -130,7 +130,7 @@ TEST_CASE("client certificates are identities only if an authority that we belie
     const char* what;
     wanted_certificate certificate;
     const identity* issuer;
-    const char* identity;
+    const char* known_as;
   };
   const std::vector<row> rows{
       {"an e-mail address",
@@ -156,7 +156,7 @@ TEST_CASE("client certificates are identities only if an authority that we belie
       SSL_CTX_use_PrivateKey(client.get(), own.key.get());
       tls_pair p(context.get(), client.get());
       REQUIRE(p.handshake());
-      CHECK(p.server.peer_identity() == r.identity);
+      CHECK(p.server.peer_identity() == r.known_as);
       CHECK(p.server.peer_fingerprint() == fingerprint_of(own.leaf.get()));
       // A session that goes on is that of the same client.
       const session_ptr session(SSL_get1_session(p.client.get()));
@@ -164,7 +164,7 @@ TEST_CASE("client certificates are identities only if an authority that we belie
       SSL_set_session(again.client.get(), session.get());
       REQUIRE(again.handshake());
       CHECK(again.server.is_resumed());
-      CHECK(again.server.peer_identity() == r.identity);
+      CHECK(again.server.peer_identity() == r.known_as);
       CHECK(again.server.peer_fingerprint() == fingerprint_of(own.leaf.get()));
     }
   }
