@@ -74,7 +74,7 @@ TEST_CASE("reply auth_challenge: PLAIN without a response") {
               with_login({challenged("AUTH PLAIN", ""), accepted(plain("joe", "secret"))}));
 }
 
-TEST_CASE("reply auth_failed: a wrong password, answered late") {
+TEST_CASE("reply auth_failed: a wrong password is answered late") {
   auto s = with_login({refused("AUTH PLAIN " + plain("joe", "wrong")),
                        from_joe,
                        {far.said, "550 5.7.1 <you@far.test>: Relay access denied\r\n"}});
@@ -134,6 +134,17 @@ TEST_CASE("reply auth_unavailable: the backend is down") {
   check_reply(reply_id::auth_unavailable, s);
 }
 
+TEST_CASE("reply password_transition_needed: the backend wants another password first") {
+  situation s;
+  s.configure = [](relay_scene& r) { with_dovecot(r, "FAIL\t1\tuser=joe\tcode=pass_expired\n"); };
+  s.turns = {greeting, hello(),
+             turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n",
+                  "432 4.7.12 A password transition is needed\r\n")
+                 .awaited(),
+             quit};
+  check_reply(reply_id::password_transition_needed, s);
+}
+
 TEST_CASE("reply too_many_auth_failures: on one connection") {
   auto s = with_login({});
   s.configure = [](relay_scene& r) {
@@ -149,7 +160,7 @@ TEST_CASE("reply too_many_auth_failures: on one connection") {
   check_reply(reply_id::too_many_auth_failures, s);
 }
 
-TEST_CASE("reply too_many_auth_failures: of one address, whatever it says") {
+TEST_CASE("reply too_many_auth_failures: of one address for whatever it says") {
   auto s = with_login({});
   s.configure = [](relay_scene& r) {
     with_users(r);
@@ -215,7 +226,7 @@ TEST_CASE("reply sender_not_allowed: a login may only use its own addresses") {
   check_session(s);
 }
 
-TEST_CASE("reply bare_newline: of a stranger, while a client that has logged in is helped") {
+TEST_CASE("reply bare_newline: of a stranger while a client that has logged in is helped") {
   auto s = with_login({accepted("AUTH PLAIN " + plain("joe", "secret")),
                        {"MAIL FROM:<joe@c.test>\n", "250 2.1.0 Ok\r\n"},
                        far,

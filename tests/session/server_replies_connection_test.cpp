@@ -22,7 +22,7 @@ config::listener& listener_of(relay_scene& s) {
   return s.relay.settings.listeners.front();
 }
 
-TEST_CASE("reply too_many_connections: of all listeners together, also for trusted clients") {
+TEST_CASE("reply too_many_connections: of all listeners together and for trusted clients as well") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.limits.connections = 1; };
   s.client = simulated_relay::client_address;
@@ -40,7 +40,7 @@ TEST_CASE("reply too_many_connections: of one listener") {
   check_reply(reply_id::too_many_connections, s);
 }
 
-TEST_CASE("reply too_many_connections: of one client, others are welcome") {
+TEST_CASE("reply too_many_connections: of one client while others are welcome") {
   situation s;
   s.configure = [](relay_scene& r) { r.relay.settings.limits.connections_per_client = 1; };
   s.beside = {{stranger, "", 1}};

@@ -162,7 +162,7 @@ struct client_identity {
   }
 };
 
-TEST_CASE("a client certificate that is trusted may relay, another may not") {
+TEST_CASE("a client certificate that is trusted may relay and another may not") {
   const client_identity known;
   situation s;
   s.configure = [&](relay_scene& r) {

@@ -71,7 +71,38 @@ std::string xoauth2(const std::string& token) {
   return base64_encode("user=joe@c.test\1auth=Bearer " + header + token + "\1\1");
 }
 
+// Ends with the group of the scene.
+net::task<void> dovecot(const net::runtime& here, std::string socket, std::string answer) {
+  const auto at = *listen_address::parse(socket);
+  auto listening = here.network.listen(at, false, 0666);
+  if (!listening) throw std::runtime_error("Dovecot cannot listen");
+  const auto door = std::move(*listening);
+  std::string buffer(4096, '\0');
+  for (;;) {
+    auto accepted = co_await door->accept();
+    if (!accepted) co_return;
+    net::stream stream(std::move(accepted->connection), here);
+    std::string said;
+    co_await stream.write("VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nDONE\n");
+    while (said.find("\tresp=") == std::string::npos || !said.ends_with('\n')) {
+      const auto target = net::asio::buffer(buffer);
+      const auto got = co_await stream.read_some(target);
+      if (!got) break;
+      said.append(buffer, 0, *got);
+    }
+    co_await stream.write(answer);
+  }
+}
+
 }  // namespace
+
+void with_dovecot(relay_scene& scene, std::string answer) {
+  const std::string socket = "/run/dovecot/auth";
+  const auto& here = scene.world.runtime(simulated_relay::address);
+  scene.clients.spawn("dovecot", dovecot(here, socket, std::move(answer)));
+  scene.relay.settings.auth.dovecot_socket = socket;
+  scene.relay.settings.auth.without_tls = true;
+}
 
 void with_users(relay_scene& scene) {
   static const auto path = files().write("users", users_text());

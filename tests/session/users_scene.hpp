@@ -14,6 +14,9 @@ void with_users(relay_scene& scene);
 /// The keys of which the tokens below are.
 void with_tokens(relay_scene& scene);
 
+/// Instead: Dovecot's auth service, which has that answer to each login: "OK\t1\n".
+void with_dovecot(relay_scene& scene, std::string answer);
+
 /// Base64 of NUL user NUL password.
 std::string plain(const std::string& user, const std::string& password);
 

@@ -64,7 +64,7 @@ void check_session(const situation& s);
 /// To configure with: mail for here.test reaches the next hop.
 void delivers(relay_scene& scene);
 /// The content of the one message that the next hop gets.
-std::string delivered(relay_scene& scene);
+std::string delivered(relay_scene& scene, duration within = std::chrono::hours(1));
 
 // Turns that most situations have.
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -31,7 +32,7 @@ std::string_view test_of(reply_id id) {
   static std::map<reply_id, string> shown;  // the document takes views
   const auto* test = find_test(id);
   auto& text = shown[id];
-  text = test == nullptr ? "none yet" : string(test->file) + ": " + string(test->name);
+  text = test == nullptr ? "not sent yet" : string(test->file) + ": " + string(test->name);
   return text;
 }
 
@@ -53,6 +54,18 @@ TEST_CASE("each reply has a test or is known to have none") {
         std::ranges::find(replies_without_test, reply.id) != replies_without_test.end();
     CHECK(tested != untested);
     CHECK(std::ranges::count(reply_tests, reply.id, &testing::reply_test::id) <= 1);
+  }
+}
+
+TEST_CASE("what has no test is sent by nobody") {
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(RELAIS_SOURCE_DIR "/lib")) {
+    if (entry.path().extension() != ".cpp" || entry.path().stem() == "replies") continue;
+    const auto text = content_of(entry.path().string());
+    for (const auto id : replies_without_test) {
+      CAPTURE(entry.path().string(), name_of(id));
+      CHECK(text.find("reply_id::" + string(name_of(id))) == string::npos);
+    }
   }
 }
 
