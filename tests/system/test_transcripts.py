@@ -59,7 +59,7 @@ class Transcripts(SystemTest):
                 ("RCPT TO:<joe@sink.test.example>", "503 5.5.1 "),
                 ("DATA", "503 5.5.1 "),
                 ("MAIL TO:<a@b.example>", "501 5."),
-                ("MAIL FROM:a b", "501 5."),
+                ("MAIL FROM:a b", "555 5.5.4 "),
                 ("MAIL FROM:<a@b.example> FOO=1", "555 5.5.4 "),
                 ("MAIL FROM:<a@b.example> SIZE=99999999999", "552 5.3.4 "),
                 ("MAIL FROM:<a@b.example> SIZE=1000 BODY=8BITMIME", "250 2.1.0 "),
