@@ -58,6 +58,7 @@ class Relais:
             "delivery": {"port": SMTP_PORT, "allowed_special_networks": ["127.0.0.0/8"], "ipv6": False},
             "dns": {"servers": [f"{world.address(name_server)}:{DNS_PORT}"], "timeout": "500ms", "attempts": 2},
             "retry": {"intervals": ["1s", "1s", "2s"], "jitter": 0},
+            "limits": {"error_delay": "10ms"},
         }, changes)
         self.process = None
         self.write_config()

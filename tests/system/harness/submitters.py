@@ -186,7 +186,7 @@ def s_nail(door, letter):
     need(None, SNAIL)
     scheme = "smtps" if door.tls == "implicit" else "smtp"
     account = f"{quoted(door.user)}:{quoted(door.password)}@" if door.mechanism else ""
-    options = ["v15-compat", f"mta={scheme}://{account}{door.address}:{door.port}", "smtp-hostname=" + HELO,
+    options = ["v15-compat", f"mta={scheme}://{account}{door.address}:{door.port}",
                f"hostname={HELO}", "ttycharset=utf-8", "tls-verify=strict", f"from={letter.sender}",
                f"smtp-auth={door.mechanism.lower() if door.mechanism else 'none'}"]
     if door.tls != "none":
