@@ -16,13 +16,7 @@ PATIENCE = 30.0
 CROWD = 10000  # connections; fewer where the system grants fewer descriptors
 
 
-class RudeClients(HostileTest):
-    @classmethod
-    def relay_settings(cls):
-        return {"limits": {"connections": CROWD, "connections_per_client": CROWD + 100, "errors": 5,
-                           "data_rate": "1000 B", "data_rate_grace": "1s"},
-                "server_timeout": {"command": "2s", "data": "2s", "write": "2s", "stressed": "2s"}}
-
+class RudeTest(HostileTest):
     def baseline(self):
         """Descriptors when nobody is connected."""
         return eventually(lambda: self.steady(), "the number of open descriptors stays the same")
@@ -67,7 +61,12 @@ class RudeClients(HostileTest):
                 return
         self.fail(f"nothing happened within {len(octets)} octets, each {pause} s")
 
-    # -- many -------------------------------------------------------------------------------------
+
+class Crowd(RudeTest):
+    """Thousands at once; with time enough for all to come before the first is told to go."""
+
+    settings = {"limits": {"connections": CROWD, "connections_per_client": CROWD + 100},
+                "server_timeout": {"command": "10m", "stressed": "10m"}}
 
     def crowd(self, count):
         connections = []
@@ -96,7 +95,7 @@ class RudeClients(HostileTest):
             poll.unregister(number)
             del waiting[number]
 
-    def test_1_ten_thousand_connections(self):
+    def test_ten_thousand_connections(self):
         """All are served up to limits.connections, the next is told so; all leave at once."""
         before = self.baseline()
         granted = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -112,7 +111,7 @@ class RudeClients(HostileTest):
                 s.setblocking(True)
                 s.settimeout(PATIENCE)
                 s.sendall(b"EHLO crowd.example\r\n")
-                self.assertRegex(s.recv(512), rb"^(250-|421 )")  # 421: the time of the silent is over
+                self.assertTrue(s.recv(512).startswith(b"250-"))
         finally:
             for number, s in enumerate(connections):
                 if number % 2:
@@ -121,7 +120,7 @@ class RudeClients(HostileTest):
         self.assert_all_given_back(before)
         self.assert_well()
 
-    def test_2_connect_and_leave(self):
+    def test_connect_and_leave(self):
         before = self.baseline()
         for number in range(2000):
             s = self.raw()
@@ -130,6 +129,11 @@ class RudeClients(HostileTest):
             s.close()
         self.assert_all_given_back(before)
         self.assert_well()
+
+
+class RudeClients(RudeTest):
+    settings = {"limits": {"errors": 5, "data_rate": "1000 B", "data_rate_grace": "1s"},
+                "server_timeout": {"command": "2s", "data": "2s", "write": "2s", "stressed": "2s"}}
 
     # -- slow --------------------------------------------------------------------------------------
 
@@ -247,17 +251,19 @@ class RudeClients(HostileTest):
     def queued(self):
         return len(self.relay.process.matches(r"qmgr\S*: \w+: from=<"))
 
-    def check_cuts(self, flights, end):
+    def check_cuts(self, flights, end, unsure=0):
+        """`unsure`: sessions whose last octets may be lost on the way."""
         before, queued = self.baseline(), self.queued()
         self.cut_everywhere(flights, end)
         self.assert_all_given_back(before)
         # Only sessions that got as far as the last octet of the content have queued a message.
         whole = len(flights[-1]) + 1
-        self.assertEqual(self.queued() - queued, whole)
+        self.assertIn(self.queued() - queued, range(whole - unsure, whole + 1))
         self.assert_well()
 
     def test_reset_at_every_octet(self):
-        self.check_cuts(self.script(), self.reset)
+        # A reset right behind the last octet may overtake it: the kernel then throws away what was not read.
+        self.check_cuts(self.script(), self.reset, unsure=1)
 
     def test_half_closed_at_every_octet(self):
         def half_close(s):
@@ -275,7 +281,7 @@ class RudeClients(HostileTest):
             s.sendall(flights[0])
             if b"CHUNKING" not in self.reply_of(s):
                 return
-        self.check_cuts(flights, self.reset)
+        self.check_cuts(flights, self.reset, unsure=1)
 
     def test_half_closed_behind_a_whole_session(self):
         """Commands that came whole are answered, also when nothing more can come."""

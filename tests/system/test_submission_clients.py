@@ -71,7 +71,8 @@ class Clients(SubmissionTest):
         self.send_all(submitters.s_nail, "PLAIN", "LOGIN", whole=False)
 
     def test_jakarta_mail(self):
-        self.send_all(submitters.java_mail, "PLAIN", "LOGIN")
+        self.send_all(submitters.java_mail, "PLAIN", ways=WAYS[:1])
+        self.send_all(submitters.java_mail, "LOGIN", ways=WAYS[1:])
         self.send_all(submitters.java_mail, "XOAUTH2", ways=WAYS[:1], password="the-token")
 
     def test_openssl_s_client(self):
