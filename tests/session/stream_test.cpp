@@ -283,8 +283,6 @@ TEST_CASE("lines and content of any size pass through TLS unchanged") {
              }
            }(*p.server, server.get(), sizes, good));
   CHECK(good == sizes.size());
-  p.server->interrupt();
-  p.client.reset();
   run_task(p.io, [](net::task_group& g) -> net::task<void> { co_await g.join(10s); }(p.group));
 }
 
