@@ -138,10 +138,10 @@ void relay::make_listeners() {
   }
 }
 
-void relay::make_worker(std::size_t index) {
-  const auto& w = *world_.workers[index];
+void relay::make_worker(std::size_t number) {
+  const auto& w = *world_.workers[number];
   auto made = std::make_unique<worker_parts>(w, *store_, *world_.readers, *policy_);
-  auto& resolver = *world_.client_resolvers[index];
+  auto& resolver = *world_.client_resolvers[number];
   auth::surroundings around{w, resolver, tls_.get(), failures_, {}, {}};
   around.run = [blocking = world_.blocking](std::function<void()> job) {
     blocking->run(std::move(job));
@@ -164,7 +164,7 @@ void relay::make_worker(std::size_t index) {
                                    *world_.events,
                                    connections_,
                                    {}};
-  const bool owns_queue = index == 0;
+  const bool owns_queue = number == 0;
   context.enqueue = [this, owns_queue](std::shared_ptr<queue::queued_message> message) {
     if (owns_queue) return schedule(std::move(message));
     net::asio::post(world_.workers.front()->executor,

@@ -76,7 +76,7 @@ class relay {
   void load_texts();
   void load_certificates();
   void make_listeners();
-  void make_worker(std::size_t index);
+  void make_worker(std::size_t number);
   void warn_of_certificates();
   // What was in the spool at the start, on the maintenance runner; the rest on the first worker.
   void enumerate();

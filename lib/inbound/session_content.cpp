@@ -102,8 +102,8 @@ std::optional<reply_id> session::content_fault() const {
   const auto& limits = context_.settings.limits;
   const auto& header = content.header();
   if (header.length > limits.header_size.bytes) return reply_id::header_too_large;
-  // Our own Received is not a hop that the message has made already.
-  if (header.received_fields > limits.hops) return reply_id::loop_detected;
+  // Our own Received is on top already, and no hop that the message has made.
+  if (header.received_fields > limits.hops + 1) return reply_id::loop_detected;
   return {};
 }
 
