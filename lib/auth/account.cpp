@@ -25,8 +25,8 @@ bool account::may_send_as(const smtp::path& sender) const {
   }
   const auto own = smtp::parse_address(user);
   const bool is_address = own && !own->is_null() && !own->domain().empty();
-  return !is_address || (iequals(own->local_part(), sender.local_part()) &&
-                         iequals(own->domain(), sender.domain()));
+  if (!is_address) return iequals(user, sender.local_part());
+  return iequals(own->local_part(), sender.local_part()) && iequals(own->domain(), sender.domain());
 }
 
 }  // namespace relais::auth

@@ -57,7 +57,8 @@ constexpr std::array auth_table{
           .range = {0, ns(16s)}},
     field{.key = "auth.bind_sender",
           .at = to<&settings::auth, &auth_settings::bind_sender>,
-          .doc = "Users may send only as the senders that the users file allows them; false = as "
+          .doc = "Users may send only as the senders that the users file allows them; without any "
+                 "there, as their own address, or their own name at any domain; false = as "
                  "anybody."},
 
     field{.key = "auth.tokens.introspection_url",

@@ -193,6 +193,7 @@ net::task<void> incoming_content::finish() {
   if (fault_ || !file_) co_return;
   if (!held_.empty()) co_await write_out();
   if (fault_) co_return;
+  header_known_ = true;  // all of it was looked at, also where no empty line ended it
   std::string().swap(held_);
   std::string().swap(header_text_);
   auto of = file_;

@@ -26,7 +26,7 @@ smtp::server_options protocol_options(const session_context& context,
   o.limits.text_line = static_cast<std::size_t>(limits.text_line.bytes);
   o.limits.errors = static_cast<unsigned>(limits.errors);
   o.limits.junk_commands = static_cast<unsigned>(limits.junk_commands);
-  o.extensions = profile.extensions;
+  o.extensions = offered_to(client.address, context.settings.policy, profile);
   if (o.extensions.has(smtp::extension::future_release)) {
     const auto longest =
         std::chrono::floor<std::chrono::seconds>(context.settings.submission.longest_hold);
@@ -38,13 +38,6 @@ smtp::server_options protocol_options(const session_context& context,
                           ? client.is_trusted
                           : profile.newlines == config::newline_choice::normalize;
   o.newlines = helped ? smtp::newline_mode::normalize : smtp::newline_mode::reject;
-  const auto& policy = context.settings.policy;
-  const auto is_in = [&](const std::vector<ip_network>& networks) {
-    return std::ranges::any_of(networks,
-                               [&](const ip_network& n) { return n.contains(client.address); });
-  };
-  if (is_in(policy.xclient_networks)) o.extensions.add(smtp::extension::xclient);
-  if (is_in(policy.xforward_networks)) o.extensions.add(smtp::extension::xforward);
   o.tls = profile.tls;
   o.auth_required = profile.require_auth;
   o.legacy_auth_line = context.settings.auth.legacy_line;
@@ -60,11 +53,18 @@ client_facts facts_of(const ip_address& address, const listener_profile& profile
   return facts;
 }
 
-content_pace pace_of(const config::limit_settings& limits) {
-  return {limits.data_rate.bytes, limits.data_rate_grace};
-}
-
 }  // namespace
+
+smtp::extension_set offered_to(const ip_address& client, const config::policy_settings& policy,
+                               const listener_profile& profile) {
+  auto offered = profile.extensions;
+  const auto is_in = [&](const std::vector<ip_network>& networks) {
+    return std::ranges::any_of(networks, [&](const ip_network& n) { return n.contains(client); });
+  };
+  if (is_in(policy.xclient_networks)) offered.add(smtp::extension::xclient);
+  if (is_in(policy.xforward_networks)) offered.add(smtp::extension::xforward);
+  return offered;
+}
 
 session::session(const session_context& context, const listener_profile& profile,
                  std::unique_ptr<net::stream> connection, const endpoint& client)
@@ -74,7 +74,8 @@ session::session(const session_context& context, const listener_profile& profile
       facts_(facts_of(client.address, profile)),
       stream_(std::move(connection)),
       protocol_(protocol_options(context, profile, facts_)),
-      pace_(pace_of(context.settings.limits)) {
+      pace_(context.settings.limits.data_rate.bytes, context.settings.limits.data_rate_grace),
+      pause_pace_(pace_) {
   channel_.client = client.address;
 }
 
@@ -112,6 +113,9 @@ net::task<session::goes_on> session::handle(smtp::server_event e) {
       break;
     case server_event_kind::reset:
       transaction_ = transaction{};
+      content_read_ = content_read_least;
+      std::string().swap(buffer_);
+      buffer_lease_ = queue::memory_lease();
       forget_origin();
       break;
     case server_event_kind::starttls: co_return co_await on_starttls();
@@ -185,15 +189,20 @@ duration session::command_patience() const noexcept {
 net::task<bool> session::fill() {
   if (protocol_.in_content()) co_return co_await fill_content();
   if (buffer_.size() != command_read) buffer_ = std::string(command_read, '\0');
-  // One deadline for a whole command: octets that drip in do not prolong it.
+  // One deadline for a whole command: octets that drip in do not prolong it. Between chunks of one
+  // message there is one for all of them together, earned by what they bring.
+  const auto& clock = context_.world.clock;
+  const auto before = clock.now();
   const auto commands = total_of(protocol_.counts());
   if (armed_at_ != commands) {
-    stream_->expires_after(command_patience());
+    const auto patience = command_patience();
+    stream_->expires_after(transaction_.content ? pause_pace_.patience(patience) : patience);
     armed_at_ = commands;
   }
   const auto target = net::asio::buffer(buffer_);
   const auto got = co_await stream_->read_some(target);
   if (!got) co_return failed_read(got.error());
+  if (transaction_.content) pause_pace_.received(0, clock.now() - before);
   protocol_.receive(std::string_view(buffer_).substr(0, *got));
   co_return true;
 }
@@ -208,6 +217,7 @@ net::task<bool> session::fill_content() {
   const auto got = co_await stream_->read_some(target);
   if (!got) co_return failed_read(got.error());
   pace_.received(*got, clock.now() - before);
+  pause_pace_.received(*got, duration{0});
   protocol_.receive(std::string_view(buffer_).substr(0, *got));
   co_return true;
 }

@@ -61,6 +61,8 @@ class session {
   bool is_trusted() const noexcept { return facts_.is_trusted; }
 
  private:
+  static constexpr std::size_t content_read_least = 4 * 1024;
+
   struct transaction {
     smtp::envelope envelope;
     queue_id id;
@@ -89,6 +91,8 @@ class session {
   net::task<goes_on> on_starttls();
   void learn_certificate();
   void offer_mechanisms();
+  void forget_login();
+  void choose_newlines();
   net::task<void> on_xclient(std::span<const smtp::client_attribute> attributes);
   void on_xforward(std::span<const smtp::client_attribute> attributes);
 
@@ -100,13 +104,15 @@ class session {
 
   // Commands.
   net::task<void> on_mail(const smtp::path& sender, const smtp::mail_parameters& given);
-  net::task<void> on_rcpt(const smtp::path& recipient, const smtp::rcpt_parameters& given);
+  net::task<void> on_rcpt(const smtp::path& named, const smtp::rcpt_parameters& given);
   std::optional<smtp::reply_id> storage_refusal(std::uint64_t size) const;
   std::optional<smtp::reply_id> sender_refusal(const smtp::path& sender, std::uint64_t size) const;
   bool is_too_late(const smtp::mail_parameters& given) const;
   /// May send anywhere: by its address, its certificate or its login.
   bool is_permitted() const noexcept { return facts_.is_exempt(); }
   std::optional<smtp::reply_id> take_parameters(const smtp::mail_parameters& given);
+  /// A bare local-part of our own users gets our domain (RFC 6409 6.2).
+  smtp::path qualified(const smtp::path& given, bool is_recipient) const;
   void add_recipient(const smtp::path& recipient, const smtp::rcpt_parameters& given);
 
   // Content.
@@ -146,16 +152,21 @@ class session {
   std::string origin_name_, origin_address_;
   transaction transaction_;
   std::string buffer_;
-  std::size_t content_read_ = 0;      ///< size of buffer_ within the current content
-  queue::memory_lease buffer_lease_;  ///< for it, while it is large
-  content_pace pace_;
+  /// Size of buffer_ within content, also of a refused chunk that is only skipped: never 0.
+  std::size_t content_read_ = content_read_least;
+  queue::memory_lease buffer_lease_;       ///< for it, while it is large
+  content_pace pace_, pause_pace_;         ///< within content, and between its chunks (BDAT)
   std::optional<std::uint32_t> armed_at_;  ///< the command that the running deadline is for
   std::uint64_t messages_ = 0;
-  bool is_bound_ = false;  // to the senders of account_
+  bool is_spoken_for_ = false;  // by XCLIENT
+  bool is_bound_ = false;       // to the senders of account_
   bool draining_ = false;
   bool closing_ = false;
 };
 
+/// What a listener offers to that client: some extensions are for named networks only.
+smtp::extension_set offered_to(const ip_address& client, const config::policy_settings& policy,
+                               const listener_profile& profile);
 /// Of all commands together.
 std::uint32_t total_of(const smtp::command_counts& counts) noexcept;
 /// "ehlo=1 mail=1 rcpt=0/2 commands=3/4": ok/total where they differ.

@@ -31,9 +31,7 @@ net::task<void> session::advance_login(std::optional<std::string> response) {
   account_ = std::move(step.who);
   facts_.user = account_.user;
   is_bound_ = context_.settings.auth.bind_sender;
-  if (profile_.newlines == config::newline_choice::automatic) {
-    protocol_.set_newlines(smtp::newline_mode::normalize);
-  }
+  choose_newlines();
   protocol_.reply(reply_id::authenticated);
 }
 
@@ -60,7 +58,9 @@ net::task<void> session::refuse_login(auth::login_step step) {
   protocol_.reply(is_enough ? reply_id::too_many_auth_failures : step.reply);
 }
 
+// Counted: a bearer token is refused by a challenge, to which "*" is an answer, too.
 void session::on_auth_cancelled() {
+  ++auth_failures_;
   events::auth_failed e;
   e.client_name = facts_.name;
   e.client = client_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.hpp"
 #include "inbound/session.hpp"
 
 namespace relais::inbound {
@@ -46,11 +47,16 @@ bool session::is_too_late(const smtp::mail_parameters& given) const {
 
 net::task<void> session::on_mail(const smtp::path& sender, const smtp::mail_parameters& given) {
   transaction_ = transaction{};
-  transaction_.envelope.reverse_path = sender;
+  transaction_.envelope.reverse_path = qualified(sender, false);
   transaction_.has_sender = true;
-  if (const auto refusal = sender_refusal(sender, given.size)) {
-    const auto shown = sender.text();
+  if (const auto refusal = sender_refusal(transaction_.envelope.reverse_path, given.size)) {
+    const auto shown = transaction_.envelope.reverse_path.text();
     co_return reject("MAIL", *refusal, shown, nullptr);
+  }
+  if (!transaction_.envelope.reverse_path.is_null() &&
+      transaction_.envelope.reverse_path.domain().empty()) {
+    const auto shown = sender.text();
+    co_return reject("MAIL", reply_id::sender_name_not_allowed, shown, nullptr);
   }
   if (is_too_late(given)) {
     co_return reject("MAIL", reply_id::bad_parameter_value, {}, nullptr);
@@ -86,6 +92,11 @@ std::optional<reply_id> session::take_parameters(const smtp::mail_parameters& gi
     e.by = smtp::deliver_by{now + std::chrono::seconds(given.by->seconds), given.by->is_return,
                             given.by->trace};
   }
+  // A stranger's reverse-path may be forged: no sure return of a whole message to it.
+  if (!is_permitted()) {
+    if (e.ret == smtp::dsn_return::full) e.ret = smtp::dsn_return::headers;
+    if (e.by) e.by->is_return = false;
+  }
   // Whom a stranger calls the author is worth nothing (RFC 4954 5).
   if (given.auth && is_permitted()) e.submitter = *given.auth;
   if (!given.priority) return {};
@@ -95,9 +106,28 @@ std::optional<reply_id> session::take_parameters(const smtp::mail_parameters& gi
   return reply_id::priority_lowered;
 }
 
-net::task<void> session::on_rcpt(const smtp::path& recipient, const smtp::rcpt_parameters& given) {
+smtp::path session::qualified(const smtp::path& given, bool is_recipient) const {
+  if (given.is_null() || !given.domain().empty()) return given;
+  // RFC 5321 4.5.1: it belongs to whoever it is said to.
+  if (is_recipient && iequals(given.local_part(), "postmaster")) return given;
+  const auto& s = context_.settings;
+  const auto& domain = s.submission.domain.empty() ? s.hostname : s.submission.domain;
+  auto whole = smtp::parse_address(given.local_part() + '@' + domain);
+  return whole ? std::move(*whole) : given;
+}
+
+net::task<void> session::on_rcpt(const smtp::path& named, const smtp::rcpt_parameters& given) {
+  // No copy of what is whole already.
+  const bool is_bare = named.domain().empty();
+  smtp::path completed;
+  if (is_bare) completed = qualified(named, true);
+  const auto& recipient = is_bare ? completed : named;
   if (transaction_.envelope.forward_paths.size() >= profile_.recipients) {
     co_return reject("RCPT", reply_id::too_many_recipients, {}, &recipient);
+  }
+  if (recipient.domain().empty() && !iequals(recipient.local_part(), "postmaster")) {
+    const auto shown = recipient.text();
+    co_return reject("RCPT", reply_id::recipient_name_not_allowed, shown, &recipient);
   }
   if (!context_.access.may_relay(is_permitted(), recipient)) {
     const auto shown = recipient.text();

@@ -14,7 +14,6 @@ using smtp::reply_id;
 
 // Content comes in large reads, as far as there is memory. The large buffer is given back when
 // content ends. What was read is in memory up to three times: as read, not consumed yet, decoded.
-constexpr std::size_t content_read_least = 4 * 1024;
 constexpr std::size_t content_read_most = 64 * 1024;
 constexpr std::size_t content_read_under_pressure = 16 * 1024;
 constexpr std::uint64_t copies_of_read = 3;
@@ -48,6 +47,7 @@ void session::on_data() {
   t.id = context_.ids.next(t.arrival);
   const auto& limits = context_.settings.limits;
   pace_ = content_pace(limits.data_rate.bytes, limits.data_rate_grace);
+  pause_pace_ = content_pace(limits.data_rate.bytes, context_.settings.server_timeout.command);
   content_limits bounds;
   bounds.inline_max = context_.settings.spool.inline_max.bytes;
   bounds.header_size = limits.header_size.bytes;
@@ -110,6 +110,7 @@ std::optional<reply_id> session::content_fault() const {
 net::task<void> session::accept_content(std::optional<reply_id> fault) {
   std::string().swap(buffer_);
   buffer_lease_ = queue::memory_lease();
+  content_read_ = content_read_least;
   if (!fault) fault = content_fault();
   if (!fault) {
     co_await transaction_.content->finish();

@@ -72,7 +72,9 @@ void session::learn_certificate() {
   channel_.tls_exporter = engine.tls_exporter();
   channel_.tls_end_point = engine.tls_end_point();
   channel_.certificate_user = engine.peer_identity();
-  const auto fingerprint = engine.peer_fingerprint();
+  // Behind XCLIENT a handshake is the proxy's, and proves nothing of the client.
+  if (is_spoken_for_) channel_.certificate_user.clear();
+  const auto fingerprint = is_spoken_for_ ? std::string() : engine.peer_fingerprint();
   std::string known;
   if (!fingerprint.empty()) {
     known = fingerprint;
@@ -107,11 +109,25 @@ net::task<session::goes_on> session::on_starttls() {
   // All that was said in clear is forgotten (RFC 3207 4.2).
   transaction_ = transaction{};
   facts_.hello.clear();
+  forget_login();
+  forget_origin();
   offer_mechanisms();
-  if (facts_.is_trusted && profile_.newlines == config::newline_choice::automatic) {
-    protocol_.set_newlines(smtp::newline_mode::normalize);
-  }
+  choose_newlines();
   co_return goes_on::yes;
+}
+
+void session::forget_login() {
+  login_.reset();
+  mechanism_.clear();
+  account_ = auth::account{};
+  facts_.user.clear();
+  is_bound_ = false;
+}
+
+void session::choose_newlines() {
+  if (profile_.newlines != config::newline_choice::automatic) return;
+  protocol_.set_newlines(facts_.is_exempt() ? smtp::newline_mode::normalize
+                                            : smtp::newline_mode::reject);
 }
 
 namespace {
@@ -133,7 +149,6 @@ net::task<void> session::on_xclient(std::span<const smtp::client_attribute> attr
   auto facts = facts_;
   facts.hello.clear();
   auto client = client_;
-  account_ = auth::account{};
   for (const auto& [name, value] : attributes) {
     const bool unknown = is_unavailable(value);
     if (name == "ADDR" && !unknown) {
@@ -156,11 +171,19 @@ net::task<void> session::on_xclient(std::span<const smtp::client_attribute> attr
     if (name == "LOGIN") facts.user = is_unavailable(value) ? "" : value;
   }
   transaction_ = transaction{};
+  forget_login();
+  forget_origin();
   facts_ = std::move(facts);
   client_ = client;
   channel_.client = client.address;
+  // Nor is the proxy's certificate his.
+  channel_.certificate_user.clear();
+  is_spoken_for_ = true;
+  offer_mechanisms();
+  // Not bound to senders: the proxy has checked the login, and only it knows of them.
   account_.user = facts_.user;
-  is_bound_ = false;  // the proxy has checked the login, and only it knows of its senders
+  // Who is spoken for is no proxy himself, unless he is one of theirs.
+  protocol_.offer_extensions(offered_to(client.address, context_.settings.policy, profile_));
   verdict asked;
   if (context_.keeper.asks_at_connect(facts_)) {
     const auto name = facts_.name;
@@ -170,11 +193,9 @@ net::task<void> session::on_xclient(std::span<const smtp::client_attribute> attr
   if (asked.is_refusal()) {
     co_return reject("XCLIENT", *asked.refusal, asked.argument, nullptr, asked.rule);
   }
-  if (profile_.newlines == config::newline_choice::automatic) {
-    protocol_.set_newlines(facts_.is_exempt() ? smtp::newline_mode::normalize
-                                              : smtp::newline_mode::reject);
-  }
+  choose_newlines();
   protocol_.reply(reply_id::greeting);
+  if (!facts_.user.empty()) protocol_.adopt_login();
 }
 
 /// Only for the log: where the message came from before it was filtered. Attributes may come in

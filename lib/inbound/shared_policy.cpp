@@ -51,9 +51,8 @@ shared_policy::shared_policy(const config::settings& settings, const net::runtim
   if (settings.policy.greylist.enabled) open_greylist(settings.policy.greylist);
 }
 
-shared_policy::~shared_policy() {
-  flush();
-}
+// Nothing is written here: who writes may be gone by then.
+shared_policy::~shared_policy() = default;
 
 void shared_policy::open_greylist(const config::greylist_settings& settings) {
   std::string journal;

@@ -55,7 +55,7 @@ class shared_policy {
                     const smtp::path* recipient);
   std::optional<smtp::reply_id> admit(const ip_address& client);
   void leave(const ip_address& client);
-  /// What is remembered goes to the file now.
+  /// What is remembered goes to the file now; to be called before the end.
   void flush();
 
   const net::asio::any_io_executor& executor() const noexcept { return first_.executor; }

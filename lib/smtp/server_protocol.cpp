@@ -121,6 +121,12 @@ std::string_view server_protocol::last_command() const noexcept {
 std::uint64_t server_protocol::content_octets() const noexcept {
   return state_->content_octets;
 }
+void server_protocol::offer_extensions(extension_set extensions) {
+  state_->options.extensions = extensions;
+}
+void server_protocol::adopt_login() {
+  state_->authenticated = true;
+}
 bool server_protocol::is_authenticated() const noexcept {
   return state_->authenticated;
 }

@@ -158,6 +158,10 @@ class server_protocol {
   void tls_started();
   /// From the next EHLO on, these are announced: what is usable changes with TLS.
   void offer_mechanisms(std::vector<std::string_view> mechanisms);
+  /// What is offered from here on; for XCLIENT, where another client begins. EHLO announces it.
+  void offer_extensions(extension_set extensions);
+  /// A trusted proxy has checked a login (XCLIENT LOGIN=): as if AUTH had succeeded.
+  void adopt_login();
   /// Bare line ends from here on: authenticated clients are helped. Not within content.
   void set_newlines(newline_mode mode);
   /// Octets were received although none may come yet: the client does not wait for the greeting, or

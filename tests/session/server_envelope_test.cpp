@@ -288,5 +288,56 @@ TEST_CASE("line ends are normalized or refused as the listener says whoever the 
   check_session(s);
 }
 
+TEST_CASE("a chunk that comes before its time is skipped and the session goes on") {
+  situation s;
+  s.turns = {greeting, ehlo(), {"BDAT 9\r\n123456\r\n!", "503 5.5.1 Send MAIL first\r\n"},
+             mail,     rcpt,   data,
+             text,     quit};
+  check_session(s);
+}
+
+TEST_CASE("a client that leaves within a chunk that was refused ends the session") {
+  relay_scene s(7);
+  s.relay.start();
+  auto& world = s.world;
+  bool over = false;
+  s.clients.spawn("client", [](sim_world& w, bool& done) -> net::task<void> {
+    const auto& here = w.runtime(stranger);
+    const endpoint to{simulated_relay::address, 25};
+    auto connected = co_await here.network.connect(to, std::chrono::seconds(30));
+    net::stream stream(std::move(*connected), here);
+    const std::string words = "EHLO c.test\r\nBDAT 9\r\n123";
+    co_await stream.write(words);
+    co_await stream.close();
+    done = true;
+  }(world, over));
+  world.run_until([&] { return s.relay.log.count("lost connection") == 1; }, 1h);
+  CHECK(over);
+  CHECK(s.relay.log.count("lost connection") == 1);
+}
+
+TEST_CASE("bare names of trusted clients get our domain") {
+  situation s;
+  s.configure = [](relay_scene& r) {
+    delivers(r);
+    r.relay.settings.submission.domain = "here.test";
+  };
+  s.client = simulated_relay::client_address;
+  s.turns = {greeting,
+             ehlo(),
+             {"MAIL FROM:<root>\r\n", "250 2.1.0 Ok\r\n"},
+             {"RCPT TO:<joe>\r\n", "250 2.1.5 Ok\r\n"},
+             data,
+             text,
+             quit};
+  s.afterwards = [](relay_scene& r) {
+    delivered(r);
+    REQUIRE(r.remote->taken.size() == 1);
+    CHECK(r.remote->taken[0].reverse_path == "root@here.test");
+    CHECK(r.remote->taken[0].forward_paths.at(0) == "joe@here.test");
+  };
+  check_session(s);
+}
+
 }  // namespace
 }  // namespace relais::testing

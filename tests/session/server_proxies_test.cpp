@@ -70,7 +70,7 @@ TEST_CASE("reply greeting: behind XCLIENT the session is another client's") {
              rset,
              turn("XCLIENT NAME=app.test ADDR=192.0.2.50 PORT=2525\r\n", greeting.heard).awaited(),
              {mail.said, "503 Send HELO or EHLO first\r\n"},
-             ehlo_xclient(),
+             ehlo(),
              mail,
              far,
              data,
@@ -89,10 +89,46 @@ TEST_CASE("XCLIENT takes trust as well as it gives it") {
   s.turns = {greeting,
              ehlo_xclient(),
              turn("XCLIENT ADDR=198.51.100.9\r\n", greeting.heard).awaited(),
-             ehlo_xclient(),
+             ehlo(),
              mail,
              denied,
              {"RCPT TO:<you@here.test>\n", "550 5.5.2 Lines must end in <CR><LF>\r\n"}};
+  check_session(s);
+}
+
+TEST_CASE("who is spoken for by XCLIENT speaks for nobody") {
+  situation s;
+  s.configure = with_xclient;
+  const std::string no = "550 5.7.0 Insufficient authorization\r\n";
+  s.turns = {greeting,
+             turn("XCLIENT ADDR=198.51.100.9\r\n", greeting.heard).awaited(),
+             ehlo(),
+             {"XCLIENT ADDR=192.0.2.50\r\n", no},
+             {"XCLIENT LOGIN=joe\r\n", no},
+             {"XFORWARD ADDR=192.0.2.50\r\n", no},
+             mail,
+             denied,
+             quit};
+  check_session(s);
+}
+
+TEST_CASE("a login that XCLIENT tells satisfies a listener that demands one") {
+  situation s;
+  s.configure = [](relay_scene& r) {
+    with_xclient(r);
+    r.relay.settings.listeners.front().require_auth = config::tristate::yes;
+  };
+  s.turns = {greeting,
+             turn("XCLIENT LOGIN=joe ADDR=203.0.113.9\r\n", greeting.heard).awaited(),
+             ehlo_xclient(),
+             mail,
+             far,
+             data,
+             text,
+             turn("XCLIENT ADDR=203.0.113.10\r\n", greeting.heard).awaited(),
+             ehlo_xclient(),
+             {mail.said, "530 5.7.0 Authentication required\r\n"},
+             quit};
   check_session(s);
 }
 

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "unit/tls/pki.hpp"
+#include "users_scene.hpp"
 #include "wire_situation.hpp"
 
 namespace relais::testing {
@@ -69,6 +70,27 @@ TEST_CASE("reply starttls_ready: the session begins anew under TLS") {
     REQUIRE(r.relay.log.count("TLSv1.3 with cipher ") == 1);
   };
   check_reply(reply_id::starttls_ready, s);
+}
+
+TEST_CASE("a login in clear is worth nothing behind STARTTLS") {
+  situation s;
+  s.configure = [](relay_scene& r) {
+    with_certificate(r);
+    with_users(r);
+  };
+  auto before = offering_tls(), behind = under_tls();
+  before.auth = behind.auth = "PLAIN LOGIN";
+  s.turns = {greeting,
+             ehlo(before),
+             turn("AUTH PLAIN " + plain("joe", "secret") + "\r\n",
+                  "235 2.7.0 Authentication successful\r\n")
+                 .awaited(),
+             starttls,
+             ehlo(behind).under_tls(),
+             mail,
+             {"RCPT TO:<you@far.test>\r\n", "550 5.7.1 <you@far.test>: Relay access denied\r\n"},
+             {"RCPT TO:<you@here.test>\n", "550 5.5.2 Lines must end in <CR><LF>\r\n"}};
+  check_session(s);
 }
 
 TEST_CASE("reply greeting: under TLS from the first octet") {

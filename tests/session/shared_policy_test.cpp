@@ -130,6 +130,7 @@ struct greylist_scene : scene {
   }
   /// An orderly end, ten seconds long: what was given to the runner is done.
   void stop() {
+    if (shared) shared->flush();
     close();
     pass_time(10s);
     file.reset();
