@@ -31,7 +31,8 @@ struct channel {
 /// Who logged in, and as whom mail may be sent.
 struct account {
   std::string user;
-  /// "a@b.example", "@b.example" or "*"; empty: `user` itself if it is an address, else that local-part of any domain.
+  /// "a@b.example", "@b.example" or "*"; empty: `user` itself if it is an address, else that
+  /// local-part of any domain.
   std::vector<std::string> senders;
   bool may_send_as(const smtp::path& sender) const;
 };
