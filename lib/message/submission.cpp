@@ -96,7 +96,10 @@ class completion {
   }
 
   std::string run(std::string_view header) {
-    const auto length = for_each_field(header, [&](const header_field& f) { found_.add(f); });
+    // What will not be there makes no block of Resent fields either.
+    const auto length = for_each_field(header, [&](const header_field& f) {
+      if (!is_removed(f)) found_.add(f);
+    });
     if (length != header.size()) return std::string(header);
     choose_sender();
     auto text = write(header, !rules_.domain.empty());
@@ -135,6 +138,9 @@ class completion {
     return rules_.domain.empty() ? std::string_view("localhost") : rules_.domain;
   }
 
+  bool is_removed(const header_field& f) const noexcept {
+    return rules_.remove_bcc && (iequals(f.name, "Bcc") || iequals(f.name, "Resent-Bcc"));
+  }
   std::string write(std::string_view header, bool qualify) {
     std::string text;
     text.reserve(header.size() + 256);
@@ -142,9 +148,7 @@ class completion {
       if (f.whole.data() == found_.block && set().from) add_missing(text, resent_prefix);
       if (f.whole.data() == set().sender && !sender_.empty()) {
         text.append(f.name).append(": ").append(sender_).append("\r\n");
-      } else if (rules_.remove_bcc && (iequals(f.name, "Bcc") || iequals(f.name, "Resent-Bcc"))) {
-        return;
-      } else {
+      } else if (!is_removed(f)) {
         copy(f, qualify, text);
       }
     });
