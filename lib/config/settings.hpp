@@ -282,18 +282,33 @@ struct smarthost_settings {
   friend bool operator==(const smarthost_settings&, const smarthost_settings&) = default;
 };
 
-enum class tls_choice : std::uint8_t { none, may, encrypt, verify };
+/// RFC 3207 in the field's words. fingerprint: encrypted, to a certificate that is named.
+enum class tls_choice : std::uint8_t { automatic, none, may, encrypt, verify, fingerprint };
 
 struct delivery_settings {
   std::uint16_t port = 25;
   tls_choice tls = tls_choice::may;  ///< `encrypt` at least where credentials are sent
   std::string tls_ca_file;           ///< "" = the system's certificates
+  std::string tls_certificate;       ///< client certificate, PEM with its chain; "" = none
+  std::string tls_key;               ///< PEM; "" = in the same file
   std::uint64_t concurrency = 100;   ///< connections in all
   std::uint64_t concurrency_per_destination = 20;
+  std::uint64_t concurrency_per_host = 20;
+  std::uint64_t initial_concurrency = 2;
+  std::uint64_t messages_per_connection = 100;
+  duration idle_timeout = 5s;           ///< a connection waits so long for the next message
+  duration connection_lifetime = 5min;  ///< no further message behind that
+  std::uint64_t hosts_per_attempt = 5;
+  duration host_retry = 10min;  ///< a host that could not be reached is left out so long
   std::vector<ip_network>
       allowed_special_networks;  ///< MX hosts may have such addresses: loopback, private
   bool ipv4 = true;
   bool ipv6 = true;
+  bool chunking = true;  ///< BDAT where it is offered
+  bool pipelining = true;
+  bool convert_8bit = true;          ///< to quoted-printable or base64 for peers without 8BITMIME
+  bool convert_signed = false;       ///< also signed parts, which breaks their signatures
+  bool bounce_if_all_refuse = true;  ///< every host greets with 5xx: bounced, else deferred
   friend bool operator==(const delivery_settings&, const delivery_settings&) = default;
 };
 
@@ -302,7 +317,68 @@ struct retry_settings {
   std::uint64_t jitter = 20;                                              ///< percent, both ways
   duration queue_lifetime = 120h;
   duration bounce_lifetime = 24h;
+  /// The sender is told once behind each of these; none: never.
+  std::vector<duration> delay_warnings{4h};
   friend bool operator==(const retry_settings&, const retry_settings&) = default;
+};
+
+struct report_settings {
+  std::string postmaster;     ///< who gets reports that cannot be delivered; "" = they are dropped
+  bool failed = true;         ///< false: no report of failure is ever sent (a log line is)
+  std::uint64_t limit = 100;  ///< to one reverse-path within limit_window; 0 = no limit
+  duration limit_window = 1h;
+  byte_size returned = 1_MiB;  ///< a larger message is returned as its header only
+  friend bool operator==(const report_settings&, const report_settings&) = default;
+};
+
+enum class route_action : std::uint8_t { relay, discard, error, hold };
+enum class route_protocol : std::uint8_t { smtp, lmtp };
+
+/// One row of routes: the first one that matches decides. Every criterion that is given must match;
+/// within one, any word does. What is not given is as `delivery`, `retry` and `smarthost` say.
+struct route_settings {
+  std::string name;                     ///< for logs and commands; "" = "route N"
+  std::vector<std::string> recipients;  ///< "a@b.example", "b.example", ".example", "user@"
+  std::vector<std::string> senders;     ///< the same, and "<>"
+  std::vector<std::string> users;       ///< of AUTH
+  std::vector<std::string> listeners;   ///< addresses of listeners, as configured
+  route_action action = route_action::relay;
+  /// "mx" (the recipient's domain), "relay.example:587" (by its MX), "[relay.example]:587",
+  /// "unix:/run/dovecot/lmtp"; with ", preference 10" and ", weight 3". None: as without this row.
+  std::vector<std::string> next_hops;
+  std::vector<std::string> fallback;    ///< the same; used behind the limits below
+  std::uint64_t fallback_attempts = 0;  ///< 0 = not by number
+  duration fallback_time{};             ///< since the arrival; 0 = not by time
+  std::string text;                     ///< action error: "5.1.1 no such user" or a sentence
+  route_protocol protocol = route_protocol::smtp;
+  tls_choice tls = tls_choice::automatic;  ///< automatic: that of delivery
+  std::vector<std::string> fingerprints;   ///< SHA-256 of certificates, for tls: fingerprint
+  std::vector<std::string> verify_names;   ///< instead of the host's name; ".example" too
+  std::string tls_ca_file, tls_certificate, tls_key;
+  std::string username, password, password_file;
+  std::string source_ipv4, source_ipv6;  ///< "" = the system's choice
+  std::string hello;                     ///< EHLO name; "" = hostname
+  std::uint64_t concurrency = 0;         ///< 0 = concurrency_per_destination
+  std::uint64_t messages_per_connection = 0;
+  std::uint64_t messages = 0;     ///< within rate_window, per destination; 0 = no limit
+  std::uint64_t connections = 0;  ///< the same
+  duration rate_window = 1min;
+  std::vector<duration> retry_intervals;  ///< none: those of retry
+  duration queue_lifetime{};              ///< 0 = that of retry
+  source_place place;
+  friend bool operator==(const route_settings&, const route_settings&) = default;
+};
+
+/// One row of reply_rules: what a refusing reply makes of its host's destination.
+enum class reply_action : std::uint8_t { pause, slow_down, defer, bounce };
+struct reply_rule {
+  std::string reply;                 ///< a regular expression, searched in "421 4.7.0 try later"
+  std::vector<std::string> hosts;    ///< "mx.example", ".example"; none: any
+  std::vector<std::string> domains;  ///< of recipients
+  reply_action action = reply_action::pause;
+  duration time = 10min;  ///< of pause
+  source_place place;
+  friend bool operator==(const reply_rule&, const reply_rule&) = default;
 };
 
 struct dns_settings {
@@ -313,7 +389,8 @@ struct dns_settings {
 };
 
 struct http_settings {
-  std::string listen;  ///< "127.0.0.1:9025"; "" = no HTTP
+  std::string listen;                                  ///< "127.0.0.1:9025"; "" = no HTTP
+  std::string control_socket = "/run/relais/control";  ///< of relaisctl; "" = none
   friend bool operator==(const http_settings&, const http_settings&) = default;
 };
 
@@ -338,6 +415,9 @@ struct settings {
   smarthost_settings smarthost;
   delivery_settings delivery;
   retry_settings retry;
+  report_settings report;
+  std::vector<route_settings> routes;
+  std::vector<reply_rule> reply_rules;
   dns_settings dns;
   limit_settings limits;
   server_timeouts server_timeout;

@@ -1,6 +1,7 @@
 // One connection to one host of a next hop: connect, set up (EHLO, STARTTLS, AUTH), then
-// transactions. The driver of smtp::client_protocol: octets, deadlines and TLS, nothing else. What
-// a reply means is classify's matter. Belongs to one coroutine of one worker.
+// transactions, which may overlap. The driver of smtp::client_protocol: octets, deadlines and TLS,
+// nothing else. What a reply means is classify's matter, which host is tried `connections`'.
+// Belongs to one coroutine of one worker at a time.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -13,83 +14,96 @@
 #include "delivery/content_source.hpp"
 #include "dns/hosts.hpp"
 #include "net/stream.hpp"
+#include "policy/tls_policy.hpp"
 #include "smtp/client_protocol.hpp"
 #include "smtp/content.hpp"
 
 namespace relais::delivery {
 
+/// Where a session leads.
+struct session_target {
+  dns::host host;  ///< name, and address unless local
+  std::uint16_t port = 25;
+  std::string local_path;            ///< a UNIX socket; "" = by address
+  std::optional<ip_address> source;  ///< of the connection; none = the system's choice
+  session_target() = default;
+};
+
 struct session_options {
-  std::string hostname;
-  smtp::tls_level tls = smtp::tls_level::may;
-  std::string verify_name;  ///< the name that the certificate must carry, at tls_level::verify
+  std::string hello;  ///< our name
+  policy::tls_policy tls;
   std::optional<smtp::credentials> login;
+  bool is_lmtp = false;
+  bool use_pipelining = true, use_chunking = true;
   SSL_CTX* tls_context = nullptr;
+  SSL_SESSION* tls_session = nullptr;  ///< to be resumed; outlives open()
   config::client_timeouts timeouts;
+  session_options() = default;
+};
+
+/// A transaction with its content. Outlives send().
+struct outgoing {
+  smtp::transaction what;
+  std::unique_ptr<content_source> content;
+  error_code content_fault;  ///< the content could not be read to its end: not the peer's fault
+  outgoing() = default;
 };
 
 class client_session {
  public:
-  client_session(const net::runtime& world, session_options options, dns::host host,
-                 std::uint16_t port);
+  client_session(const net::runtime& world, session_options options, session_target target);
   ~client_session();
 
   /// Connects and sets up. True: ready for send(). False: failure() says why. With tls_level::may a
   /// failed handshake is followed by a second connection in clear.
   net::task<bool> open();
-  /// One transaction; results() and, if the session broke, failure() tell the outcome. If the
-  /// content cannot be read to its end, content_fault() says so, and the connection is closed
-  /// without the final dot: the peer must not take a part for the whole.
-  net::task<void> send(const smtp::envelope& envelope, const std::vector<std::size_t>& recipients,
-                       content_source& content);
+  /// Sets up over a connection that is there already (several were raced).
+  net::task<bool> open(std::unique_ptr<net::transport> connected);
+  /// The transaction to its end: `now.what.results` and, if the session broke, failure() tell the
+  /// outcome. `ahead`, if any, is begun as early as the peer allows, and must be what the next
+  /// send() gets; ahead->what.was_begun says whether it was. If a content cannot be read to its
+  /// end, the connection is closed without the final dot: the peer must not take a part for the
+  /// whole.
+  net::task<void> send(outgoing& now, outgoing* ahead);
   /// QUIT with a short deadline, then close.
   net::task<void> quit();
+  /// Closes at once, without a word.
+  void abandon() noexcept;
 
   bool is_usable() const noexcept { return usable_; }
+  /// False: the peer has closed, or said something, while the session was idle. Does not block.
+  bool is_quiet() const;
   /// What the peer offers; behind open().
   const smtp::server_features& features() const { return protocol_->features(); }
-  /// Why the peer cannot take the message for one of these recipients, as far as its features tell;
-  /// behind open().
-  smtp::local_fault fault_of(const smtp::envelope& envelope,
-                             const std::vector<std::size_t>& recipients, std::uint64_t size) const;
-  const std::vector<smtp::recipient_reply>& results() const { return protocol_->results(); }
-  /// Of the last transaction: not the peer's fault.
-  error_code content_fault() const noexcept { return content_fault_; }
+  /// Whether one more transaction is within the peer's LIMITS.
+  bool has_mail_left() const noexcept;
+  /// Why the peer cannot take it for one of these recipients, as far as its features tell.
+  smtp::local_fault fault_of(const smtp::transaction& t) const;
   /// connect: the connection itself failed with `error`.
   const smtp::client_failure& failure() const noexcept { return failure_; }
   /// Transactions so far.
   unsigned uses() const noexcept { return uses_; }
-  std::string host_text() const;   ///< "mx.example[192.0.2.1]"
+  std::string host_text() const;   ///< "mx.example[192.0.2.1]"; "unix:/path"
   std::string relay_text() const;  ///< "mx.example[192.0.2.1]:25"
   std::string tls_description() const {
     return stream_ ? stream_->tls_description() : std::string();
   }
   /// Why TLS failed, in OpenSSL's words; "" if it did not.
   std::string tls_failure() const { return stream_ ? stream_->tls_failure() : std::string(); }
-  const dns::host& host() const noexcept { return host_; }
+  /// TLS failed at level `may`, and the session is in clear: worth remembering.
+  bool fell_back() const noexcept { return fell_back_; }
+  const session_target& target() const noexcept { return target_; }
 
  private:
-  net::task<bool> connect_and_set_up(smtp::tls_level level);
-  net::task<smtp::client_action> drive();
-  net::task<bool> flush();
-  net::task<bool> fill();
-  net::task<void> send_content(content_source& content);
-  net::task<bool> send_piece(std::string_view piece, bool is_last, smtp::dot_stuffer& stuffer);
-  net::task<bool> send_raw(std::string_view piece);
-  void broken(error_code why);
-  duration time_limit() const;
-
   const net::runtime& world_;
   session_options options_;
-  dns::host host_;
-  std::uint16_t port_;
+  session_target target_;
   std::unique_ptr<smtp::client_protocol> protocol_;
   std::unique_ptr<net::stream> stream_;
   smtp::client_failure failure_;
-  std::string buffer_;
-  error_code content_fault_;
-  std::optional<std::uint64_t> armed_at_;  ///< the reply that the running deadline is for
   unsigned uses_ = 0;
   bool usable_ = false;
+  bool fell_back_ = false;
 };
 
 }  // namespace relais::delivery

@@ -1,8 +1,11 @@
-// What an attempt comes to: verdicts become states in the spool, retries in the schedule, reports
-// to the reverse-path (RFC 3464) and one event per recipient. A report becomes durable together
-// with the states that it reports; never in reply to a null reverse-path (RFC 5321 6.1).
+// What an attempt comes to: verdicts become states in the spool, reports to the reverse-path (RFC
+// 3464, 3461, 6533) and one event per recipient. A report becomes durable together with the states
+// that it reports; never in reply to a null reverse-path (RFC 5321 6.1). When the rest is tried
+// again is said here, and carried out by the caller (engine). One per worker.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,7 +14,8 @@
 #include "net/runtime.hpp"
 #include "policy/clock_jump.hpp"
 #include "policy/retry.hpp"
-#include "queue/scheduler.hpp"
+#include "policy/route.hpp"
+#include "queue/delivery_job.hpp"
 #include "queue/spool_gate.hpp"
 
 namespace relais::delivery {
@@ -22,50 +26,51 @@ struct attempt {
   std::string remote_mta;      ///< host name, "" if none was reached
   std::string tls;
   bool peer_reports = false;  ///< offers DSN: what it is asked to tell is its matter then
-  bool is_elsewhere = false;  ///< at a host chosen as others lack what the message needs
+  bool is_untried = false;    ///< its destination is down, paused...: no attempt, others made it
   unsigned connection_use = 1;
   steady_time began{};      ///< when the job was taken
   steady_time connected{};  ///< when its connection was ready
 };
 
+/// What is left of a job; nothing, if `recipients` is empty.
+struct remainder {
+  std::vector<std::size_t> recipients;
+  wall_time next_attempt{};
+  std::uint32_t attempts = 0;
+  std::uint8_t warnings = 0;
+  remainder() = default;
+};
+
+/// Bounds the reports to one reverse-path, shared by all workers (thread-safe).
+class report_book;
+
+struct settler_world {
+  const net::runtime& world;
+  const config::settings& settings;
+  const policy::routes& routes;
+  queue::spool_gate& gate;
+  queue_id_source& ids;
+  queue::memory_budget& budget;
+  report_book& reports;
+  event_sink& events;
+  /// A report that is durable goes into the queue.
+  std::function<void(std::shared_ptr<const queue::queued_message>)> enqueue;
+};
+
 class settler {
  public:
-  settler(const net::runtime& world, std::string hostname, const policy::retry_schedule& schedule,
-          queue::scheduler& scheduler, queue::spool_gate& gate, queue_id_source& ids,
-          queue::memory_budget& budget, event_sink& events);
+  explicit settler(settler_world surroundings);
+  ~settler();
 
-  /// `verdicts` has one entry per recipient of the job, in its order. The job is used up: what is
-  /// deferred goes back into the schedule.
-  net::task<void> settle(queue::destination& to, queue::delivery_job job,
-                         std::vector<verdict> verdicts, const attempt& how);
+  /// `verdicts` has one entry per recipient of the job, in its order. `way` is for its retry
+  /// schedule.
+  net::task<remainder> settle(const queue::delivery_job& job, const policy::route& way,
+                              std::vector<verdict> verdicts, const attempt& how);
 
  private:
   struct plan;
-  void judge(const queue::delivery_job& job, std::vector<verdict>& verdicts, const attempt& how,
-             plan& p);
-  void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
-                     const attempt& how);
-  static bool wants_report(const queue::queued_message& message, std::size_t recipient,
-                           const verdict& v, const attempt& how) noexcept;
-  net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
-                         const attempt& how, plan& p);
-  /// The message if it is not larger than `most`, else its beginning, at least the header; "" if it
-  /// cannot be read now.
-  net::task<std::string> read_original(const queue::queued_message& message, std::uint64_t most,
-                                       queue::memory_lease& lease);
-  std::string make_report(const queue::queued_message& message,
-                          const std::vector<verdict>& verdicts, const attempt& how, const plan& p,
-                          const queue::delivery_job& job, std::string_view original, queue_id id);
-
-  const net::runtime& world_;
-  std::string hostname_;
-  policy::retry_schedule schedule_;
-  policy::clock_jump clock_jump_;
-  queue::scheduler& scheduler_;
-  queue::spool_gate& gate_;
-  queue_id_source& ids_;
-  queue::memory_budget& budget_;
-  event_sink& events_;
+  struct parts;
+  std::unique_ptr<parts> parts_;
 };
 
 }  // namespace relais::delivery

@@ -17,16 +17,33 @@ struct retry_schedule {
   std::vector<duration> intervals;  ///< behind the 1st, 2nd... failure; the last one repeats
   unsigned jitter_percent = 0;      ///< both ways; 100 at most
   duration lifetime{0};
-  duration bounce_lifetime{0};  ///< of reports: the null reverse-path
+  duration bounce_lifetime{0};     ///< of reports: the null reverse-path
+  std::vector<duration> warnings;  ///< ages at which the sender is told of a delay; growing
+};
+
+/// Why an attempt failed, as far as the time of the next one depends on it.
+enum class retry_reason : std::uint8_t {
+  usual,
+  greylisted,   ///< 450/451 4.7.1 at the first attempt: the first interval, whatever the schedule
+                ///< says
+  lost_content  ///< the end of data was not answered: never sooner than 10 minutes (RFC 1047)
 };
 
 /// When try number `attempts` (from 1) failed at `now`: now + interval ± jitter, never before
 /// `now`. The last attempt happens at the end of the lifetime; behind that, the answer is `now`.
 /// Ask is_expired() behind a failed attempt, not before one.
-wall_time next_attempt(const retry_schedule& schedule, unsigned attempts, wall_time arrival,
-                       wall_time now, bool is_report, random& rng);
+wall_time next_attempt(const retry_schedule& schedule, unsigned attempts, retry_reason why,
+                       wall_time arrival, wall_time now, bool is_report, random& rng);
 
 /// False while the clock shows a time before the arrival: a clock that jumped back bounces nothing.
 bool is_expired(const retry_schedule& schedule, wall_time arrival, wall_time now, bool is_report);
+
+/// When something must be done about a message even if its destination never answers: the next
+/// delay warning (`warnings` were sent) or the end of its lifetime.
+wall_time deadline(const retry_schedule& schedule, wall_time arrival, unsigned warnings,
+                   bool is_report);
+
+/// How long a destination that failed `failures` times in a row (from 1) is left alone.
+duration probe_interval(const retry_schedule& schedule, unsigned failures, random& rng);
 
 }  // namespace relais::policy

@@ -1,11 +1,11 @@
-// A message in the queue's memory: envelope, the state of each recipient, and, while there is room,
-// its content. The truth is in the spool; this is the working copy of the one worker that owns the
-// queue.
+// A message in delivery's hands: its envelope and, while there is room, its content. Immutable, and
+// shared by all jobs of the message, on whatever workers these are. A job that has to wait lets go
+// of it (a cold job); the truth, and the envelope for the next attempt, is in the spool.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/queue_id.hpp"
 #include "queue/memory_budget.hpp"
@@ -18,26 +18,19 @@ struct queued_message {
   wall_time arrival;
   std::shared_ptr<const smtp::envelope> envelope;
   std::uint64_t size = 0;
-  std::vector<spool::recipient_state> recipients;  ///< as many as envelope->forward_paths
-  std::shared_ptr<const spool::message>
-      content;  ///< with its memory_lease; null: read it back from the spool (always for a large
-                ///< content that has a file of its own)
+  /// Null: it is read back from the spool (always, if it has a file of its own). Holds its part of
+  /// the memory budget.
+  std::shared_ptr<const spool::message> content;
+  std::string next_hop;  ///< where an operator sends it instead of its route; "" = nowhere
 
   bool is_report() const noexcept { return envelope->reverse_path.is_null(); }
-  bool is_done() const noexcept {
-    for (const auto& r : recipients)
-      if (r.status == spool::recipient_status::pending) return false;
-    return true;
-  }
-  void release_content() noexcept { content.reset(); }
 };
 
-/// A fresh message, just made durable. Its first attempt is at envelope.hold_until, if that is set.
-std::shared_ptr<queued_message> make_queued(std::shared_ptr<const spool::message> content,
-                                            memory_lease lease);
-/// What the spool held at the start. No attempt is further away than `longest_wait`: one that is
-/// was planned by a clock that ran ahead; but hold_until counts.
-std::shared_ptr<queued_message> make_queued(spool::stored_message found, wall_time now,
-                                            duration longest_wait);
+/// A fresh message, just made durable. Large contents, and those whose `lease` does not cover them,
+/// stay on disk.
+std::shared_ptr<const queued_message> make_queued(std::shared_ptr<const spool::message> content,
+                                                  memory_lease lease);
+/// What the spool still knows of it; without content.
+std::shared_ptr<const queued_message> make_queued(spool::stored_message found);
 
 }  // namespace relais::queue

@@ -1,38 +1,55 @@
-// The order of work in memory: which message waits for which next hop, and until when. Rebuilt from
-// the spool at start. Recipients of one message with the same next hop travel together as one job.
-// Delivery takes jobs from here and gives them back; what an attempt came to is delivery's matter.
-// Belongs to one worker; add() is called there.
+// The order of work of one worker: which job waits for which destination, and until when. One small
+// record per message and next hop; nothing is scanned periodically; every step is O(1) or O(log n).
+// A million jobs for a hundred thousand destinations are its normal load (docs/architecture.md).
+//
+// A job is in one of four states:
+//   ready     may go now; per destination in lanes by priority, fair between senders within a lane
+//   waiting   deferred for its own sake, until its time (greylisted, a full mailbox, FUTURERELEASE)
+//   stalled   its destination is down, paused or suspended: it goes when that answers again; until
+//             then only its deadline counts (lifetime, delay warning), not its retry interval
+//   in hand   take() gave it to delivery; it comes back by postpone(), stall() or put_back(), or
+//             not at all
+// Waiting and stalled jobs are cold: they hold neither envelope nor content; take() asks the spool.
+//
+// Not here: when to try again (policy::retry), what an attempt came to (delivery), sessions.
+// Belongs to one worker. Time is handed in by the runtime's clock.
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <functional>
-#include <limits>
-#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "net/runtime.hpp"
 #include "policy/route.hpp"
-#include "queue/queued_message.hpp"
+#include "queue/delivery_job.hpp"
+#include "queue/destination.hpp"
 
 namespace relais::queue {
 
-struct delivery_job {
-  std::shared_ptr<queued_message> message;
-  std::vector<std::size_t> recipients;  ///< indexes into the envelope's forward-paths, all pending
-  steady_time ready_since{};
+/// A job before its first attempt, or as the spool remembers it.
+struct new_job {
+  queue_id id;
+  std::shared_ptr<const queued_message> message;  ///< null: cold
+  std::vector<std::size_t> recipients;
+  std::uint32_t attempts = 0;
+  std::uint8_t warnings = 0;
+  std::int8_t priority = 0;       ///< MT-PRIORITY
+  std::uint32_t sender_hash = 0;  ///< of the reverse-path, for fairness
+  bool is_report = false;
+  wall_time due{};  ///< the past: now
+  new_job() = default;
 };
 
-struct destination {
-  policy::next_hop hop;
-  std::deque<delivery_job> ready;
-  std::size_t sessions = 0;   ///< owned by delivery
-  std::size_t starting = 0;   ///< owned by delivery: of the sessions, those without a job yet
-  std::size_t connected = 0;  ///< owned by delivery: sessions that are set up
-  std::size_t limit =
-      std::numeric_limits<std::size_t>::max();  ///< owned by delivery: what the peer bears
-  bool in_line = false;  ///< owned by delivery: waits for a free connection slot
+struct job_view {
+  queue_id id;
+  const policy::next_hop& hop;
+  enum class state : std::uint8_t { ready, waiting, stalled, in_hand } is;
+  steady_time due;  ///< waiting: next attempt; stalled: its deadline
+  std::uint32_t attempts;
 };
 
 class scheduler {
@@ -40,39 +57,79 @@ class scheduler {
   /// At most so many recipients in one transaction: every server takes 100 (RFC 5321 4.5.3.1.8).
   static constexpr std::size_t recipients_per_job = 100;
 
-  scheduler(const net::runtime& world, const policy::routes& routes);
+  scheduler(const net::runtime& world, const policy::routes& routes, spool::store& store);
+  ~scheduler();
 
-  /// Called whenever a destination has something ready; set before add().
-  void on_ready(std::function<void(destination&)> wake) { wake_ = std::move(wake); }
-  /// Takes every pending recipient of the message into the schedule, by its next attempt.
-  void add(const std::shared_ptr<queued_message>& message);
-  /// The job waits until `due`.
-  void postpone(destination& to, delivery_job job, steady_time due);
-  /// The job goes first again (its connection died before anything was said).
-  void put_back(destination& to, delivery_job job);
+  /// Called whenever a destination has something to do (has_work()); set before add(). Not called
+  /// before begin().
+  void on_ready(std::function<void(destination&)> wake);
+  /// From here on on_ready() is called: all of the spool is known.
+  void begin();
+
+  /// Splits beyond recipients_per_job.
+  void add(const policy::next_hop& hop, new_job job);
+
+  /// The next job to try: of the ready ones, by lane and sender; for a destination that is down and
+  /// whose probe is due, the stalled one with the nearest deadline. Jobs whose message has left the
+  /// spool are dropped on the way. Beyond a closed destination: overdue jobs only, see
+  /// is_overdue().
   std::optional<delivery_job> take(destination& from);
-  /// Drops the record of a destination that has neither work nor sessions.
+  /// Of a destination that is closed: a job that reached its deadline (to be bounced, or its sender
+  /// told), or one that has not been told yet why it waits (attempts == 0). Empty: none. All other
+  /// ready ones are stalled on the way, without a look at the spool.
+  std::optional<delivery_job> take_overdue(destination& from);
+
+  /// Waits until `due` for its own sake. The job becomes cold.
+  void postpone(destination& to, delivery_job job, steady_time due);
+  /// Waits for its destination, at most until `deadline`. The job becomes cold.
+  void stall(destination& to, delivery_job job, steady_time deadline);
+  /// Goes first again (its connection died before anything was said).
+  void put_back(destination& to, delivery_job job);
+  /// It is settled: nothing is left of it. (Needed for in_hand counts only.)
+  void finished(destination& to, const delivery_job& job);
+  /// The deadline of a job that waits for its destination: end of lifetime or next delay warning.
+  steady_time deadline(const destination& to, const delivery_job& job) const;
+
+  /// The destination does not answer: until `probe_at` nothing is tried, then one job. `reason` is
+  /// kept for operators.
+  void down(destination& to, steady_time probe_at, std::string reason);
+  /// It answers: all that is stalled is ready (delivery starts slowly by itself).
+  void up(destination& to);
+  /// Nothing is tried until then, not even a probe; a rate limit or a reply rule.
+  void pause(destination& to, steady_time until, std::string reason);
+  /// An operator's hand, until resume(); also for a destination that does not exist yet.
+  void suspend(const policy::next_hop& hop);
+  void resume(const policy::next_hop& hop);
+  std::vector<policy::next_hop> suspended() const;
+
+  /// Drops the record of a destination that has neither work nor sessions nor a state to remember.
   void release(destination& idle);
+
+  // For operators. Each goes through all jobs; `from` and the result are positions, so that a
+  // worker can do it piece by piece: call with 0, then with what came back, until that is 0.
+  using position = std::uint32_t;
+  position visit(position from, std::size_t count,
+                 const std::function<void(const job_view&)>& visitor) const;
+  /// Takes jobs of these messages out. Those in hand cannot be; is_withdrawn() says so when their
+  /// attempt is over. Whoever asked forgets them by forget_withdrawn().
+  position withdraw(position from, std::size_t count, const std::unordered_set<queue_id>& ids);
+  bool is_withdrawn(queue_id id) const noexcept { return withdrawn_.contains(id); }
+  void mark_withdrawn(queue_id id) { withdrawn_.insert(id); }
+  void forget_withdrawn(queue_id id) { withdrawn_.erase(id); }
+  /// Makes jobs of these messages (null: all) ready now; a destination that is down is probed now.
+  position hurry(position from, std::size_t count, const std::unordered_set<queue_id>* ids);
+  void visit_destinations(const std::function<void(const destination&)>& visitor) const;
+  destination* find(const policy::next_hop& hop) noexcept;
 
   /// When a wall-clock time of the spool will be, on the monotonic clock; the past is now.
   steady_time due_at(wall_time at) const;
-  std::size_t waiting() const noexcept { return waiting_.size(); }
+  std::size_t jobs() const noexcept;
+  std::uint64_t memory() const noexcept;  ///< octets, of jobs and destinations
 
  private:
-  void ring();
-  void enqueue(destination& to, delivery_job job);
-  destination& find(const policy::next_hop& hop);
-
-  const net::runtime& world_;
-  const policy::routes& routes_;
-  std::function<void(destination&)> wake_;
-  std::map<policy::next_hop, destination> destinations_;  // stable addresses
-  struct waiting_job {
-    policy::next_hop hop;
-    delivery_job job;
-  };
-  std::multimap<steady_time, waiting_job> waiting_;
-  std::unique_ptr<net::alarm> bell_;
+  struct parts;
+  std::unique_ptr<parts> parts_;
+  std::unordered_set<queue_id> withdrawn_;  // in hand while they were withdrawn
 };
 
 }  // namespace relais::queue

@@ -11,13 +11,21 @@
 //     need_input:  write output() if any, then read and receive()
 //     start_tls:   write output() if any is left, handshake, then tls_started(); octets that lay
 //                  behind the 220 in clear are a protocol error (response injection)
-//     ready:       the session is set up (or the last transaction is over): send(transaction) or
-//                  quit()
-//     want_content: write output(), then the content -- through dot_stuffer, or as it is if
-//                  is_chunk() -- then content_sent(); never asked for if no recipient was accepted
-//     failed:      the session is unusable: failure() says why; close. With a transaction under way
-//                  its results() hold what is certain
+//     ready:       the session is set up, or the last transaction is over: send() or quit()
+//     want_content: the content of current() is due: see content_form(). Write output(), then the
+//                  content, then content_sent(); what output() then has goes into the same packet
+//                  as the end of the content. Never asked for if no recipient was accepted, but
+//                  for `chunk_ahead`
+//     over:        current() has all its results; take them, then finished(). A transaction that
+//                  was begun ahead becomes current() by that
+//     failed:      the session is unusable: failure() says why; close. Every transaction that was
+//                  begun holds what is certain
 //     closed:      QUIT was answered
+//
+// Transactions overlap: while the content of current() is on its way, begin_ahead() puts the
+// envelope of the next one (and, with CHUNKING, its content) behind it, into the same packet as the
+// final dot (RFC 2920 3.1: content may be the first of a group). At most one is ahead. Nothing that
+// the first one's outcome could make wrong: each transaction stands for itself.
 #pragma once
 
 #include <cstdint>
@@ -33,20 +41,27 @@
 
 namespace relais::smtp {
 
-/// RFC 3207 levels in the field's words: none, may (opportunistic), encrypt, verify.
-enum class tls_level : std::uint8_t { none, may, encrypt, verify };
+/// RFC 3207 levels in the field's words: none, may (opportunistic), encrypt, verify (the name),
+/// fingerprint (that very certificate).
+enum class tls_level : std::uint8_t { none, may, encrypt, verify, fingerprint };
 
 struct credentials {
   std::string username, password;
   credentials() = default;
   credentials(std::string user, std::string pass)
       : username(std::move(user)), password(std::move(pass)) {}
+  friend bool operator==(const credentials&, const credentials&) = default;
 };
 
 struct client_options {
   std::string hostname;  ///< our name, for EHLO
   tls_level tls = tls_level::may;
   std::optional<credentials> login;  ///< AUTH PLAIN, else LOGIN; only over TLS
+  bool is_lmtp = false;              ///< RFC 2033: LHLO, one final reply per recipient
+  bool use_pipelining = true;        ///< false: a host that was caught lying about it
+  bool use_chunking = true;
+  /// A content up to this is sent by BDAT without waiting for the replies to RCPT.
+  std::uint64_t chunk_ahead = 256 * 1024;
 };
 
 enum class client_action : std::uint8_t {
@@ -54,9 +69,13 @@ enum class client_action : std::uint8_t {
   start_tls,
   ready,
   want_content,
+  over,
   failed,
   closed
 };
+
+/// How a content goes over the wire.
+enum class content_form : std::uint8_t { dot_stuffed, chunk };
 
 /// What the server offers (the EHLO reply in force).
 struct server_features {
@@ -66,10 +85,13 @@ struct server_features {
        deliver_by = false;
   std::uint64_t size_limit = 0;        ///< 0 = not stated
   std::uint64_t deliver_by_least = 0;  ///< seconds; 0 = not stated
+  // LIMITS (RFC 9422); 0 = not stated
+  std::uint64_t mail_limit = 0, recipient_limit = 0, recipient_domain_limit = 0;
 };
 
 /// At which step a session or a transaction failed, and the last reply there.
-/// An unanswered recipient has `data` while the final dot was not sent, `content` from there on.
+/// An unanswered recipient has `data` while the end of the content was not sent, `content` from
+/// there on.
 enum class client_step : std::uint8_t {
   connect,
   greeting,
@@ -91,6 +113,8 @@ struct client_failure {
   std::optional<reply> remote;  ///< set when the server said no
   std::string_view note =
       {};  ///< static text, "STARTTLS is not offered"; "" where `error` says all
+  /// Replies did not match commands while these were pipelined: never pipeline to that host again.
+  bool pipelining_broke = false;
 };
 
 /// Why a recipient was not even tried: the next hop's features do not allow it.
@@ -99,6 +123,7 @@ enum class local_fault : std::uint8_t {
   size_exceeds_limit,      ///< larger than the SIZE that the server states (RFC 1870)
   smtputf8_not_offered,    ///< an address or the header is not ASCII (RFC 6531 3.2)
   binary_not_offered,      ///< BODY=BINARYMIME needs CHUNKING and BINARYMIME (RFC 3030 3)
+  eight_bit_not_offered,   ///< BODY=8BITMIME without conversion (RFC 6152 3)
   require_tls_not_met,     ///< REQUIRETLS: TLS with a verified peer that offers it (RFC 8689 4.2.1)
   deliver_by_not_offered,  ///< BY=...;R is for those who promise it, and so soon (RFC 2852 4)
   deliver_by_over          ///< its time has passed
@@ -108,6 +133,20 @@ struct recipient_reply {
   client_step step = client_step::rcpt;   ///< which command the reply answered
   std::optional<reply> remote;            ///< absent: the session ended before a reply came
   local_fault fault = local_fault::none;  ///< set: nothing was sent, `remote` is absent
+};
+
+/// One message to some recipients. Outlives its time in the protocol.
+struct transaction {
+  const envelope* message = nullptr;
+  std::vector<std::size_t> recipients;    ///< indexes of forward-paths
+  std::uint64_t size = 0;                 ///< of the content, as it will be sent
+  body_type body = body_type::seven_bit;  ///< of the content, as it will be sent
+  wall_time now{};                        ///< for what is left of deliver_by
+  // Made by the protocol:
+  std::vector<recipient_reply> results;  ///< one per recipient, in that order
+  bool was_begun = false;                ///< at least one octet of it was handed to output()
+
+  transaction() = default;
 };
 
 class client_protocol {
@@ -121,17 +160,25 @@ class client_protocol {
   /// The handshake failed, or the policy forbids going on; with tls_level::may the driver
   /// reconnects with tls_level::none, here the session just fails.
   void tls_failed(error_code why);
-  /// Begins a transaction: MAIL, every RCPT and DATA in one flight where PIPELINING is offered,
-  /// one by one else; BODY=BINARYMIME in one chunk (RFC 3030) behind the replies to RCPT. `size` is
-  /// the content's octets; `now` is for what is left of deliver_by. The envelope must outlive the
-  /// transaction.
-  void send(const envelope& message, const std::vector<std::size_t>& recipients, std::uint64_t size,
-            wall_time now = {});
+
+  /// Only when ready: `t` becomes current(). MAIL, every RCPT and DATA (or BDAT LAST with the
+  /// content) in one flight where PIPELINING is offered, one by one else.
+  void send(transaction& t);
+  /// Whether begin_ahead() is possible: the end of current()'s content is the next thing to be
+  /// written, or is written and unanswered, nothing is ahead yet, the server pipelines and has not
+  /// reached its LIMITS.
+  bool can_go_ahead() const noexcept;
+  /// The envelope of `t` follows the end of current()'s content.
+  void begin_ahead(transaction& t);
+  transaction* current() const noexcept;
+  /// Behind `over`: the next one, if there is one ahead, is current().
+  void finished();
+
   /// Why that recipient could not be sent to this server.
   local_fault fault_of(const envelope& message, std::size_t recipient, std::uint64_t size,
-                       wall_time now) const;
-  /// With want_content: the octets are counted, not stuffed.
-  bool is_chunk() const noexcept;
+                       body_type body, wall_time now) const;
+  /// With want_content.
+  content_form form() const noexcept;
   void content_sent();
   void quit();
   /// I/O failed or a deadline passed: what is unanswered stays unanswered, next() gives failed.
@@ -145,8 +192,6 @@ class client_protocol {
   /// Complete replies so far: the sign of progress that re-arms a deadline.
   std::uint64_t replies() const noexcept;
   const client_failure& failure() const noexcept;
-  /// One entry per index given to send(), in that order; complete when next() gives ready again.
-  const std::vector<recipient_reply>& results() const noexcept;
 
  private:
   struct state;

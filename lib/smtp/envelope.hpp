@@ -59,6 +59,9 @@ struct envelope {
   std::optional<wall_time> hold_until;  ///< FUTURERELEASE: no attempt before
   std::optional<smtp::deliver_by> by;
   std::string submitter;  ///< AUTH= of a trusted peer, "<>" or an address; "" = none
+  // Kept only where a route asks for them:
+  std::string user;      ///< who logged in; "" = nobody
+  std::string listener;  ///< address of the listener that took the message, as configured
 
   envelope() = default;
   envelope(path reverse, std::vector<path> forward)

@@ -52,6 +52,7 @@ struct recipient_state {
   wall_time next_attempt{};  ///< while pending
   std::string
       diagnostic;  ///< last remote reply or local reason, printable, shortened by the caller
+  std::uint8_t warnings = 0;  ///< delay reports that the sender got
 
   recipient_state() = default;
   friend bool operator==(const recipient_state&, const recipient_state&) = default;
@@ -67,6 +68,8 @@ struct state_change {
   queue_id id;
   std::vector<entry> entries;
   std::optional<bool> hold;  ///< an operator's hand: true keeps the message from being delivered
+  /// An operator's hand: where the message goes instead of its route; "" = as routed.
+  std::optional<std::string> next_hop;
 };
 
 struct append_request {
@@ -98,6 +101,7 @@ struct stored_message {
   std::uint64_t content_size = 0;
   std::vector<recipient_state> recipients;  ///< as many as envelope.forward_paths
   bool is_held = false;
+  std::string next_hop;  ///< where an operator sends it instead of its route; "" = as routed
 };
 
 /// Writes one large content to a file of its own while it arrives. Blocking; one thread at a time;
@@ -177,6 +181,9 @@ struct store_options {
                                                  ///< keeps the disk from growing
   std::uint64_t seed = 0;                        ///< of generation salts
   std::function<void(const std::string&)> warn;  ///< one sentence; from any of the spool's threads
+  /// Messages that have left the spool, as their last recipient is settled; in batches, on the
+  /// committer: post, do not work.
+  std::function<void(std::vector<queue_id>)> left;
   known_fault fault = known_fault::none;
 };
 
@@ -207,6 +214,10 @@ class store {
 
   /// Envelope and states, from memory. Empty: not in the spool.
   virtual std::optional<stored_message> look_up(queue_id id) = 0;
+  /// For operators: everything that is in one of `parts` parts of the index, in no order. What
+  /// comes or goes meanwhile may be missing.
+  static constexpr std::size_t parts = 256;
+  virtual std::vector<stored_message> messages(std::size_t part) = 0;
   /// The message with its whole content; blocks, verifies the checksum. Errors: not_found, corrupt,
   /// io_error.
   virtual result<std::shared_ptr<const message>> read(queue_id id) = 0;

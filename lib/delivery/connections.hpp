@@ -1,0 +1,79 @@
+// From a next hop to a session that is ready: idle sessions are used again, else its hosts are
+// looked up and tried in their order, without those that are known to be dead; the addresses of one
+// preference are raced a little, families alternating (RFC 8305 in spirit, bounded). Remembers what
+// hosts have shown: dead until when, no TLS, lies about PIPELINING. One per worker.
+//
+// Not here: how many connections a destination may have (engine), what the end of a transaction
+// means (classify).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "delivery/classify.hpp"
+#include "delivery/client_session.hpp"
+#include "dns/hosts.hpp"
+#include "net/task_group.hpp"
+#include "policy/route.hpp"
+
+namespace relais::delivery {
+
+/// What a job needs that one host did not offer: another may.
+struct unmet_need {
+  const smtp::transaction* what = nullptr;
+  std::string not_there;  ///< relay_text() of the host that lacks it
+  verdict said;
+  unmet_need() = default;
+};
+
+struct reached {
+  std::unique_ptr<client_session> session;  ///< null: `why` says it
+  verdict why;
+  bool is_reused = false;
+  /// The hosts have all the connections that they may have: no failure, ask again when one is free.
+  bool is_busy = false;
+  std::string relay = "none";  ///< "mx.example[192.0.2.1]:25", the last one tried
+  std::string remote_mta;      ///< its name; "" if none was reached
+  reached() = default;
+};
+
+class connections {
+ public:
+  struct options;
+  connections(const net::runtime& world, const config::settings& settings,
+              const policy::routes& routes, dns::resolver& resolver,
+              std::function<bool(const endpoint&)> is_own, event_sink& events);
+  ~connections();
+
+  /// With `need`: a session to a host that can take it; else `why` says what all lack.
+  net::task<reached> reach(policy::next_hop hop, const unmet_need* need);
+  /// Behind the last transaction: kept idle for the next one, or closed. Usable or not: an unusable
+  /// one tells what is remembered of its host.
+  void give_back(const policy::next_hop& hop, std::unique_ptr<client_session> session);
+  /// A session of this next hop, or to a host of it, is idle: reach() will not have to connect.
+  bool has_idle(const policy::next_hop& hop) const noexcept;
+  /// Called when a session was closed or given back (somebody may have got is_busy).
+  void on_free(std::function<void()> call) { free_ = std::move(call); }
+
+  struct host_view {
+    std::string text;  ///< "mx.example[192.0.2.1]:25"
+    std::size_t sessions = 0, idle = 0;
+    bool is_dead = false;
+    std::string reason;
+  };
+  void visit_hosts(const std::function<void(const host_view&)>& visitor) const;
+
+  /// Idle sessions say QUIT; nothing is kept any more.
+  void drain();
+  void stop();
+  net::task<bool> join(duration limit);
+  std::size_t size() const noexcept;  ///< sessions, idle ones included
+
+ private:
+  struct parts;
+  std::unique_ptr<parts> parts_;
+  std::function<void()> free_;
+};
+
+}  // namespace relais::delivery

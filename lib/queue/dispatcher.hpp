@@ -1,0 +1,42 @@
+// From a message to jobs: asks the routes for every pending recipient, groups those of one next
+// hop, and hands each group to the worker that owns that destination (by hash). One per worker;
+// add() belongs to that worker. What crosses workers is posted by value.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "net/runtime.hpp"
+#include "policy/route.hpp"
+#include "queue/scheduler.hpp"
+
+namespace relais::queue {
+
+/// One worker's schedule as the others see it.
+struct schedule_of_worker {
+  const net::runtime* world = nullptr;
+  queue::scheduler* scheduler = nullptr;
+};
+
+class dispatcher {
+ public:
+  /// `self`: index of this worker in `all`. All outlive it.
+  dispatcher(std::size_t self, std::vector<schedule_of_worker> all, const policy::routes& routes);
+
+  /// Fresh from a session, or a report; first attempt at once, or at hold_until.
+  void add(const std::shared_ptr<const queued_message>& message);
+  /// What the spool held: cold jobs for its pending recipients. No attempt is further away than
+  /// `longest_wait`: one that is was planned by a clock that ran ahead; but hold_until counts.
+  /// Held messages are not taken.
+  void add(const spool::stored_message& found, duration longest_wait);
+  std::size_t owner_of(const policy::next_hop& hop) const noexcept;
+
+ private:
+  void hand(policy::next_hop hop, new_job job);
+  std::size_t self_;
+  std::vector<schedule_of_worker> all_;
+  const policy::routes& routes_;
+};
+
+}  // namespace relais::queue
