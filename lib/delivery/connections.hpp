@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 
+#include "base/event.hpp"
 #include "delivery/classify.hpp"
 #include "delivery/client_session.hpp"
 #include "dns/hosts.hpp"
