@@ -78,8 +78,8 @@ class connections {
   void on_free(std::function<void()> call);
 
   struct host_view {
-    std::string text;                    ///< "mx.example[192.0.2.1]:25"
-    std::size_t sessions = 0, idle = 0;  ///< idle ones are among the sessions
+    std::string text;                                         ///< "mx.example[192.0.2.1]:25"
+    std::size_t sessions = 0, idle = 0;                       ///< idle ones are among the sessions
     bool is_dead = false, is_slow = false, is_clear = false;  ///< clear: TLS failed there
     std::string reason;                                       ///< why it is dead
     host_view() = default;

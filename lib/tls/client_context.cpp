@@ -40,7 +40,8 @@ void use_certificate(SSL_CTX* context, const client_files& files) {
   std::string why;
   const auto own = load_certificate(named, why);
   if (!own) throw std::runtime_error("tls_certificate: " + why);
-  if (SSL_CTX_use_cert_and_key(context, own->leaf.get(), own->key.get(), own->chain.get(), 1) != 1) {
+  if (SSL_CTX_use_cert_and_key(context, own->leaf.get(), own->key.get(), own->chain.get(), 1) !=
+      1) {
     throw std::runtime_error("tls_certificate " + files.certificate +
                              " cannot be used: " + openssl_reason());
   }
