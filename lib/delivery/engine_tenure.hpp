@@ -1,0 +1,80 @@
+// A session's hold of its destination and of a slot; what one session has in its hands. Internal to
+// the engine.
+#pragma once
+
+#include <vector>
+
+#include "delivery/engine.hpp"
+
+namespace relais::delivery {
+
+// Also when the coroutine is cancelled or throws: the slot is free again, and the next in line gets
+// it.
+struct engine::tenure {
+  tenure(engine& e, queue::destination& d, standing s) : owner(e), to(d), as(s) {}
+  tenure(const tenure&) = delete;
+  tenure& operator=(const tenure&) = delete;
+  ~tenure() {
+    auto& part = owner.part_of(to);
+    begin();
+    --part.sessions;
+    if (as == standing::probe) part.is_probing = false;
+    --owner.line_of(as).running;
+    owner.slots_.give_back();
+    owner.wake(to);
+    owner.rest(to);
+    owner.serve_lines();
+  }
+  /// It has a job.
+  void begin() noexcept {
+    if (is_starting) --owner.part_of(to).starting;
+    is_starting = false;
+  }
+  /// It is no probe any more, and no venture.
+  void is_live() {
+    if (as == standing::live) return;
+    if (as == standing::probe) owner.part_of(to).is_probing = false;
+    --owner.line_of(as).running;
+    as = standing::live;
+    ++owner.line_of(as).running;
+  }
+
+  engine& owner;
+  queue::destination& to;
+  standing as;
+  bool is_starting = true;
+};
+
+struct engine::course {
+  course(engine& e, tenure& t) : owner(e), mine(t), to(t.to), since(e.world_.clock.now()) {}
+  course(const course&) = delete;
+  course& operator=(const course&) = delete;
+  /// What is left, behind an exception: no job may be lost until a restart.
+  ~course();
+
+  engine& owner;
+  tenure& mine;
+  queue::destination& to;
+  parcel first, second;
+  parcel* now = &first;
+  parcel* next = &second;  ///< goes ahead, if it has a job
+  struct refusal {
+    parcel what;
+    std::string by;  ///< relay_text() of the host that lacks something
+    verdict said;
+  };
+  std::vector<refusal> elsewhere;
+  bool is_elsewhere = false;  ///< these are being tried
+  unsigned served = 0;
+  steady_time since;
+};
+
+struct connected_count {
+  explicit connected_count(outbound& p) : part(p) { ++part.connected; }
+  ~connected_count() { --part.connected; }
+  connected_count(const connected_count&) = delete;
+  connected_count& operator=(const connected_count&) = delete;
+  outbound& part;
+};
+
+}  // namespace relais::delivery
