@@ -68,8 +68,8 @@ bool index_entry::is_done() const noexcept {
 
 index::~index() {
   for (auto& t : tables_)
-    for (auto& c : t.cells)
-      if (c.entry != nullptr) ::operator delete(c.entry);
+    for (auto* entry : t.cells)
+      if (entry != nullptr) ::operator delete(entry);
 }
 
 std::uint64_t index::hash(std::uint64_t id) noexcept {
@@ -78,34 +78,40 @@ std::uint64_t index::hash(std::uint64_t id) noexcept {
   return mixed ^ (mixed >> 29);
 }
 
+/// The low 32 bits of the hash, scaled to the size: the high ones chose the shard.
+std::size_t index::table::home(std::uint64_t id) const noexcept {
+  return static_cast<std::size_t>((hash(id) & 0xffffffff) * cells.size() >> 32);
+}
+
 index_entry* index::find(queue_id id) noexcept {
-  const auto h = hash(id.value);
-  auto& t = shard_of(h);
+  auto& t = shard_of(id.value);
   if (t.cells.empty()) return nullptr;
-  const auto mask = t.cells.size() - 1;
-  for (auto i = h & mask; t.cells[i].entry != nullptr; i = (i + 1) & mask)
-    if (t.cells[i].id == id.value) return t.cells[i].entry;
+  for (auto i = t.home(id.value); t.cells[i] != nullptr; i = t.behind(i))
+    if (t.cells[i]->id == id.value) return t.cells[i];
   return nullptr;
 }
 
-void index::place_cell(table& t, cell c) noexcept {
-  const auto mask = t.cells.size() - 1;
-  auto i = hash(c.id) & mask;
-  while (t.cells[i].entry != nullptr) i = (i + 1) & mask;
-  t.cells[i] = c;
+void index::table::place(index_entry* entry) noexcept {
+  auto i = home(entry->id);
+  while (cells[i] != nullptr) i = behind(i);
+  cells[i] = entry;
+  ++used;
 }
 
-void index::grow(table& t) {
+void index::make_room(table& t) {
+  if ((t.used + 1) * 5 <= t.cells.size() * 4) return;
   const auto old = std::move(t.cells);
-  t.cells = std::vector<cell>(old.empty() ? first_cells : old.size() * 2);
-  memory_ += (t.cells.size() - old.size()) * sizeof(cell);
-  for (const auto& c : old)
-    if (c.entry != nullptr) place_cell(t, c);
+  t.cells = std::vector<index_entry*>(std::max(first_cells, old.size() + old.size() / 3));
+  memory_ += (t.cells.size() - old.size()) * sizeof(index_entry*);
+  t.used = 0;
+  for (auto* entry : old)
+    if (entry != nullptr) t.place(entry);
 }
 
-index_entry& index::insert(queue_id id, std::string_view envelope, std::uint32_t recipients) {
-  auto& t = shard_of(hash(id.value));
-  if ((t.used + 1) * 4 > t.cells.size() * 3) grow(t);
+index_entry& index::insert(queue_id id, std::string_view text, std::uint32_t recipients) {
+  auto& t = shard_of(id.value);
+  make_room(t);
+  const auto envelope = pack_envelope(text);
   const auto block = block_of(recipients, envelope.size());
   auto* entry = new (::operator new(block)) index_entry;
   entry->id = id.value;
@@ -113,26 +119,27 @@ index_entry& index::insert(queue_id id, std::string_view envelope, std::uint32_t
   entry->envelope_size = static_cast<std::uint32_t>(envelope.size());
   std::uninitialized_value_construct_n(entry->slots(), recipients);
   std::memcpy(entry->slots() + recipients, envelope.data(), envelope.size());
-  place_cell(t, {id.value, entry});
-  ++t.used;
+  t.place(entry);
   ++size_;
   memory_ += block + block_overhead;
   return *entry;
 }
 
 void index::erase(index_entry& entry) {
-  auto& t = shard_of(hash(entry.id));
-  const auto mask = t.cells.size() - 1;
-  auto hole = hash(entry.id) & mask;
-  while (t.cells[hole].id != entry.id || t.cells[hole].entry == nullptr) hole = (hole + 1) & mask;
+  auto& t = shard_of(entry.id);
+  auto hole = t.home(entry.id);
+  while (t.cells[hole] != &entry) hole = t.behind(hole);
   // Those behind move up, so that no search ends at the hole before it reaches them.
-  for (auto i = (hole + 1) & mask; t.cells[i].entry != nullptr; i = (i + 1) & mask) {
-    const auto home = hash(t.cells[i].id) & mask;
-    if (((i - home) & mask) < ((i - hole) & mask)) continue;
+  const auto from = [&t](std::size_t home, std::size_t to) {
+    return to >= home ? to - home : to + t.cells.size() - home;
+  };
+  for (auto i = t.behind(hole); t.cells[i] != nullptr; i = t.behind(i)) {
+    const auto home = t.home(t.cells[i]->id);
+    if (from(home, i) < from(hole, i)) continue;
     t.cells[hole] = t.cells[i];
     hole = i;
   }
-  t.cells[hole] = {};
+  t.cells[hole] = nullptr;
   --t.used;
   --size_;
   for (std::uint32_t r = 0; r < entry.recipients; ++r) texts_.release(entry.slots()[r].text());
@@ -212,9 +219,9 @@ stored_message index::to_message(const index_entry& entry) const {
 void index::absorb(std::size_t shard, index& from) {
   auto& t = tables_[shard];
   auto& source = from.tables_[shard];
-  for (auto& c : std::exchange(source.cells, {})) {
-    if (c.entry == nullptr) continue;
-    auto& e = *c.entry;
+  for (auto* entry : std::exchange(source.cells, {})) {
+    if (entry == nullptr) continue;
+    auto& e = *entry;
     for (std::uint32_t r = 0; r < e.recipients; ++r) {
       auto& slot = e.slots()[r];
       const auto text = texts_.add(from.texts_.text(slot.text()));
@@ -223,9 +230,8 @@ void index::absorb(std::size_t shard, index& from) {
     }
     if (e.has_twins) twins.insert(from.twins.extract(queue_id{e.id}));
     if (e.is_rerouted) next_hops.insert(from.next_hops.extract(queue_id{e.id}));
-    if ((t.used + 1) * 4 > t.cells.size() * 3) grow(t);
-    place_cell(t, c);
-    ++t.used;
+    make_room(t);
+    t.place(entry);
     ++size_;
     memory_ += block_of(e.recipients, e.envelope_size) + block_overhead;
     --from.size_;
@@ -234,8 +240,8 @@ void index::absorb(std::size_t shard, index& from) {
 }
 
 void index::for_each(std::size_t shard, const std::function<void(index_entry&)>& visit) {
-  for (auto& c : tables_[shard].cells)
-    if (c.entry != nullptr) visit(*c.entry);
+  for (auto* entry : tables_[shard].cells)
+    if (entry != nullptr) visit(*entry);
 }
 
 }  // namespace relais::spool

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "spool/packed_envelope.hpp"
 #include "spool/record.hpp"
 
 namespace relais::spool {
@@ -56,7 +57,7 @@ struct place {
   std::uint32_t text_size = 0;  ///< of the record, for finding the content
 };
 
-/// Followed in memory by its recipient_slots and the envelope's text.
+/// Followed in memory by its recipient_slots and the envelope's text, packed.
 struct index_entry {
   std::uint64_t id = 0;
   std::uint64_t content_size = 0;
@@ -68,7 +69,7 @@ struct index_entry {
   std::uint32_t full_segment = 0;
   place at;
   std::uint32_t recipients = 0;
-  std::uint32_t envelope_size = 0;
+  std::uint32_t envelope_size = 0;  ///< packed
   bool is_held = false;
   bool is_large = false;
   bool is_rerouted = false;  ///< see index::next_hops
@@ -82,9 +83,10 @@ struct index_entry {
   const recipient_slot* slots() const noexcept {
     return reinterpret_cast<const recipient_slot*>(this + 1);
   }
-  std::string_view envelope() const noexcept {
+  std::string_view packed_envelope() const noexcept {
     return {reinterpret_cast<const char*>(slots() + recipients), envelope_size};
   }
+  std::string envelope() const { return unpack_envelope(packed_envelope()); }
   bool is_done() const noexcept;
 };
 
@@ -126,18 +128,19 @@ class index {
   std::unordered_map<queue_id, std::string> next_hops;
 
  private:
-  struct cell {
-    std::uint64_t id = 0;
-    index_entry* entry = nullptr;  ///< null: empty
-  };
+  /// Open addressing; a size need not be a power of two, so that growth wastes little.
   struct table {
-    std::vector<cell> cells;
+    std::vector<index_entry*> cells;  // null: empty
     std::size_t used = 0;
+    std::size_t home(std::uint64_t id) const noexcept;
+    std::size_t behind(std::size_t cell) const noexcept {
+      return cell + 1 == cells.size() ? 0 : cell + 1;
+    }
+    void place(index_entry* entry) noexcept;
   };
   static std::uint64_t hash(std::uint64_t id) noexcept;
-  table& shard_of(std::uint64_t hash) noexcept { return tables_[hash >> 56]; }
-  void grow(table& t);
-  static void place_cell(table& t, cell c) noexcept;
+  table& shard_of(std::uint64_t id) noexcept { return tables_[hash(id) >> 56]; }
+  void make_room(table& t);
 
   std::array<table, shards> tables_;
   text_pool texts_;
