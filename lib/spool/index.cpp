@@ -60,6 +60,24 @@ std::string_view text_pool::text(std::uint32_t handle) const noexcept {
 
 // --- index
 
+recipient_slot::recipient_slot(const recipient_state& state, std::uint32_t text) noexcept
+    : attempts_(static_cast<std::uint16_t>(std::min(state.attempts, 0xffffu))),
+      warnings_(std::min<std::uint8_t>(state.warnings, 63) & 63),
+      status_(static_cast<std::uint8_t>(state.status) & 3),
+      text_(text & 0xffffff) {
+  const auto since_1970 = std::chrono::floor<std::chrono::milliseconds>(state.next_attempt);
+  const auto count = std::max<std::int64_t>(since_1970.time_since_epoch().count(), 0);
+  time_top_ = static_cast<std::uint8_t>(count >> 40);
+  time_high_ = static_cast<std::uint32_t>(count >> 32) & 0xff;
+  time_low_ = static_cast<std::uint32_t>(count);
+}
+
+wall_time recipient_slot::next_attempt() const noexcept {
+  const auto high = std::uint64_t{time_top_} << 40 | std::uint64_t{time_high_} << 32;
+  const auto count = static_cast<std::int64_t>(high | time_low_);
+  return wall_time(std::chrono::milliseconds(count));
+}
+
 bool index_entry::is_done() const noexcept {
   return std::none_of(slots(), slots() + recipients, [](const recipient_slot& r) {
     return r.status() == recipient_status::pending;
@@ -153,9 +171,7 @@ void index::set(index_entry& entry, std::uint32_t recipient, const recipient_sta
   auto& slot = entry.slots()[recipient];
   const auto text = texts_.add(state.diagnostic);
   texts_.release(slot.text());
-  slot.attempts = std::min(state.attempts, 0xffffffu) | std::uint32_t{state.warnings} << 24;
-  slot.diagnostic = static_cast<std::uint32_t>(state.status) << 24 | text;
-  slot.next_attempt = state.next_attempt;
+  slot = recipient_slot(state, text);
 }
 
 void index::set_next_hop(index_entry& entry, const std::string& next_hop) {
@@ -188,13 +204,13 @@ state_set index::full_states(const index_entry& entry) const {
   if (entry.is_rerouted) states.next_hop = next_hop_of(entry);
   for (std::uint32_t r = 0; r < entry.recipients; ++r) {
     const auto& slot = entry.slots()[r];
-    if (slot.diagnostic == 0 && slot.attempts == 0 && slot.next_attempt == wall_time{}) continue;
+    if (slot.is_new()) continue;
     auto& e = states.entries.emplace_back();
     e.recipient = r;
     e.state.status = slot.status();
-    e.state.attempts = slot.attempt_count();
+    e.state.attempts = slot.attempts();
     e.state.warnings = slot.warnings();
-    e.state.next_attempt = slot.next_attempt;
+    e.state.next_attempt = slot.next_attempt();
     e.state.diagnostic = texts_.text(slot.text());
   }
   return states;
@@ -226,7 +242,7 @@ void index::absorb(std::size_t shard, index& from) {
       auto& slot = e.slots()[r];
       const auto text = texts_.add(from.texts_.text(slot.text()));
       from.texts_.release(slot.text());
-      slot.diagnostic = (slot.diagnostic & 0xff000000) | text;
+      slot.set_text(text);
     }
     if (e.has_twins) twins.insert(from.twins.extract(queue_id{e.id}));
     if (e.is_rerouted) next_hops.insert(from.next_hops.extract(queue_id{e.id}));

@@ -37,18 +37,34 @@ class text_pool {
   std::uint64_t memory_ = 0;
 };
 
-struct recipient_slot {
-  std::uint32_t attempts = 0;    ///< 24 bits; the upper 8 are the warnings
-  std::uint32_t diagnostic = 0;  ///< in the text_pool, 24 bits; the upper 8 are the status
-  wall_time next_attempt{};
+/// Twelve octets: milliseconds are enough for the time of an attempt, and more attempts than 65,535
+/// or warnings than 63 are not told apart.
+class recipient_slot {
+ public:
+  recipient_slot() = default;
+  recipient_slot(const recipient_state& state, std::uint32_t text) noexcept;
 
-  recipient_status status() const noexcept {
-    return static_cast<recipient_status>(diagnostic >> 24);
+  recipient_status status() const noexcept { return static_cast<recipient_status>(status_); }
+  std::uint32_t text() const noexcept { return text_; }  ///< in the text_pool, 24 bits
+  std::uint32_t attempts() const noexcept { return attempts_; }
+  std::uint8_t warnings() const noexcept { return warnings_; }
+  wall_time next_attempt() const noexcept;
+  bool is_new() const noexcept {
+    return status_ == 0 && text_ == 0 && attempts_ == 0 && warnings_ == 0 &&
+           next_attempt() == wall_time{};
   }
-  std::uint32_t text() const noexcept { return diagnostic & 0xffffff; }
-  std::uint32_t attempt_count() const noexcept { return attempts & 0xffffff; }
-  std::uint8_t warnings() const noexcept { return static_cast<std::uint8_t>(attempts >> 24); }
+  void set_text(std::uint32_t text) noexcept { text_ = text & 0xffffff; }
+
+ private:
+  std::uint16_t attempts_ = 0;
+  std::uint8_t warnings_ : 6 = 0;
+  std::uint8_t status_ : 2 = 0;
+  std::uint8_t time_top_ = 0;  // milliseconds since 1970, from the upper 8 of 48 bits on
+  std::uint32_t text_ : 24 = 0;
+  std::uint32_t time_high_ : 8 = 0;
+  std::uint32_t time_low_ = 0;
 };
+static_assert(sizeof(recipient_slot) == 12);
 
 /// A copy of a message in the log.
 struct place {
@@ -60,21 +76,21 @@ struct place {
 /// Followed in memory by its recipient_slots and the envelope's text, packed.
 struct index_entry {
   std::uint64_t id = 0;
-  std::uint64_t content_size = 0;
   /// Of the newest state that is folded in.
   std::uint64_t state_sequence = 0;
   /// The newest record with all states: what it speaks for, and the segment it is in (0: there is
   /// none, or it is the message's own record). Deltas behind it are in segments of their own.
   std::uint64_t full_sequence = 0;
+  std::uint64_t content_size : 59 = 0;
+  bool is_held : 1 = false;
+  bool is_large : 1 = false;
+  bool is_rerouted : 1 = false;  ///< see index::next_hops
+  bool has_twins : 1 = false;    ///< further copies in the log, see index::twins
+  bool is_leaving : 1 = false;   ///< its DONE record is being written
   std::uint32_t full_segment = 0;
   place at;
   std::uint32_t recipients = 0;
   std::uint32_t envelope_size = 0;  ///< packed
-  bool is_held = false;
-  bool is_large = false;
-  bool is_rerouted = false;  ///< see index::next_hops
-  bool has_twins = false;    ///< further copies in the log, see index::twins
-  bool is_leaving = false;   ///< its DONE record is being written
 
   std::uint64_t record_size() const noexcept {
     return (record_header_size + at.text_size + (is_large ? 0 : content_size) + 7) / 8 * 8;
