@@ -36,9 +36,8 @@ policy::next_hop dispatcher::next_hop_of(const smtp::envelope& envelope, std::si
                                          const std::string& rerouted) const {
   if (!rerouted.empty())
     if (auto chosen = routes_.parse(rerouted)) return std::move(*chosen);
-  return routes_.find(policy::route_subject{envelope.forward_paths[recipient],
-                                            envelope.reverse_path, envelope.user,
-                                            envelope.listener});
+  return routes_.find(policy::route_subject{
+      envelope.forward_paths[recipient], envelope.reverse_path, envelope.user, envelope.listener});
 }
 
 void dispatcher::add(const std::shared_ptr<const queued_message>& message) {
@@ -106,10 +105,10 @@ void dispatcher::to_fallback(destination& from, delivery_job job) {
 void dispatcher::hand(policy::next_hop hop, new_job job) {
   const auto& owner = all_[owner_of(hop)];
   if (&owner == &all_[self_]) return owner.scheduler->add(hop, std::move(job));
-  net::asio::post(owner.world->executor, [to = owner.scheduler, hop = std::move(hop),
-                                          job = std::move(job)]() mutable {
-    to->add(hop, std::move(job));
-  });
+  net::asio::post(owner.world->executor,
+                  [to = owner.scheduler, hop = std::move(hop), job = std::move(job)]() mutable {
+                    to->add(hop, std::move(job));
+                  });
 }
 
 }  // namespace relais::queue

@@ -10,8 +10,7 @@ std::shared_ptr<const queued_message> make_queued(std::shared_ptr<const spool::m
   made->size = content->content_size();
   const auto* const message = content.get();
   if (content->large) {  // holds no content: the envelope needs no copy
-    made->envelope =
-        std::shared_ptr<const smtp::envelope>(std::move(content), &message->envelope);
+    made->envelope = std::shared_ptr<const smtp::envelope>(std::move(content), &message->envelope);
     return made;
   }
   if (lease.octets() < content->content.size()) {

@@ -37,9 +37,13 @@ void scheduler::begin() {
   p.arm();
 }
 
-steady_time scheduler::due_at(wall_time at) const { return parts_->due_at(at); }
+steady_time scheduler::due_at(wall_time at) const {
+  return parts_->due_at(at);
+}
 
-std::size_t scheduler::jobs() const noexcept { return parts_->jobs.size(); }
+std::size_t scheduler::jobs() const noexcept {
+  return parts_->jobs.size();
+}
 
 std::uint64_t scheduler::memory() const noexcept {
   const auto& p = *parts_;

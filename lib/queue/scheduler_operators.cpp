@@ -17,15 +17,11 @@ std::uint32_t walk(Slab& all, std::uint32_t from, std::size_t count, const Visit
 
 job_view::state state_of(const job_record& r) noexcept {
   switch (r.state()) {
-    case job_state::ready:
-      return job_view::state::ready;
-    case job_state::waiting:
-      return job_view::state::waiting;
-    case job_state::stalled:
-      return job_view::state::stalled;
+    case job_state::ready: return job_view::state::ready;
+    case job_state::waiting: return job_view::state::waiting;
+    case job_state::stalled: return job_view::state::stalled;
     case job_state::in_hand:
-    case job_state::withdrawn:
-      break;
+    case job_state::withdrawn: break;
   }
   return job_view::state::in_hand;
 }
@@ -93,6 +89,8 @@ void scheduler::visit_destinations(const std::function<void(const destination&)>
   visit_destinations(0, std::numeric_limits<std::size_t>::max(), visitor);
 }
 
-destination* scheduler::find(const policy::next_hop& hop) noexcept { return parts_->find(hop); }
+destination* scheduler::find(const policy::next_hop& hop) noexcept {
+  return parts_->find(hop);
+}
 
 }  // namespace relais::queue
