@@ -94,7 +94,7 @@ void engine::wake(destination& to) {
   } else if (to.has_work(world_.clock.now())) {
     while (wants_session(to, part) && begin(to, part)) {
     }
-  } else if (!is_open && to.ready() > 0) {
+  } else if (to.has_overdue()) {
     look_at(to);
   }
   // Not released: the caller may be the schedule.

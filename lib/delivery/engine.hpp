@@ -60,6 +60,7 @@ class engine {
   std::size_t connections() const noexcept { return sessions_.size(); }
 
  private:
+  struct handful;
   struct tenure;  // a session's hold of a destination and of a slot
   struct course;  // of one session: its destination, its parcels, what has to be tried elsewhere
 
@@ -113,9 +114,7 @@ class engine {
   void come_back(queue::destination& to, parcel& p, remainder rest, bool for_destination);
   void put_back(queue::destination& to, parcel& p);
   void later(queue::destination& to, parcel& p, duration wait);
-  void add_part(queue::destination& to, queue::delivery_job job, wall_time due);
-  bool take_fallback(queue::destination& to, const queue::delivery_job& job);
-  void stall(queue::destination& to, queue::delivery_job job);
+  void take_fallback(queue::destination& to, queue::delivery_job job);
   verdict unreadable(queue_id id, error_code why);
 
   // engine_closed.cpp: what needs no session.

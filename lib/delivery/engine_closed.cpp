@@ -8,7 +8,6 @@
 
 namespace relais::delivery {
 
-using namespace std::chrono_literals;
 using queue::destination;
 using queue::destination_state;
 
@@ -18,8 +17,6 @@ namespace {
 constexpr std::size_t most_clerks = 8;
 // Of one destination in a row.
 constexpr unsigned jobs_in_a_row = 64;
-// Behind a hold that could not be recorded.
-constexpr auto failed_hold_wait = 5min;
 
 verdict why_closed(const destination& to) {
   const std::string reason(to.reason());
@@ -66,9 +63,12 @@ net::task<void> engine::clerk() {
     ~looking() {
       auto& part = owner.part_of(to);
       part.is_looked_at = false;
-      if (has_more) return owner.look_at(to);
-      owner.wake(to);
-      owner.rest(to);
+      if (has_more) {
+        owner.look_at(to);
+      } else {
+        owner.wake(to);
+        owner.rest(to);
+      }
     }
   };
   for (;;) {
@@ -80,37 +80,26 @@ net::task<void> engine::clerk() {
   }
 }
 
-namespace {
-/// Behind an exception the job comes back.
-template <class Engine, class Later>
-struct in_hand {
-  parcel p;
-  Engine& owner;
-  destination& to;
-  Later later;
-  ~in_hand() {
-    if (p.has_job()) later(to, p);
-  }
-};
-}  // namespace
-
 // True: there is more, it is somebody else's turn.
 net::task<bool> engine::look(destination& to) {
   const bool acts = routes_.at(to.hop).action != config::route_action::relay;
-  const auto bring_back = [this](destination& d, parcel& p) { later(d, p, failed_hold_wait); };
   for (unsigned i = 0; i < jobs_in_a_row; ++i) {
     const bool is_open = to.state() == destination_state::open;
     if (is_open && !acts) co_return false;
     auto job = is_open ? scheduler_.take(to) : scheduler_.take_overdue(to);
     if (!job) co_return false;
-    if (take_fallback(to, *job)) continue;
-    in_hand<engine, decltype(bring_back)> hand{{}, *this, to, bring_back};
-    hand.p.job = std::move(*job);
-    hand.p.how.began = hand.p.how.connected = world_.clock.now();
+    if (scheduler_.wants_fallback(to, *job)) {
+      take_fallback(to, std::move(*job));
+      continue;
+    }
+    handful hand(*this, to);
+    auto& p = hand.first;
+    p.job = std::move(*job);
+    p.how.began = p.how.connected = world_.clock.now();
     if (is_open) {
-      co_await carry_out(to, hand.p);
+      co_await carry_out(to, p);
     } else {
-      co_await tell(to, hand.p);
+      co_await tell(to, p);
     }
   }
   co_return true;
@@ -118,13 +107,6 @@ net::task<bool> engine::look(destination& to) {
 
 // Others were tried and failed: who has not been told yet is told, who waited too long is settled.
 net::task<void> engine::tell(destination& to, parcel& p) {
-  const bool is_new = p.job.attempts == 0;
-  if (!is_new && scheduler_.deadline(to, p.job) > world_.clock.now()) {
-    auto job = std::move(p.job);
-    p.clear();
-    stall(to, std::move(job));
-    co_return;
-  }
   p.how.is_untried = true;
   std::vector<verdict> verdicts(p.job.recipients.size(), why_closed(to));
   co_await settle(to, p, std::move(verdicts));
@@ -164,7 +146,7 @@ net::task<void> engine::hold(destination& to, parcel& p) {
   const auto fault = co_await gate_.settle_durably(std::move(change));
   if (fault && fault != errc::not_found) {
     events_.emit(events::notice{"qmgr", true, id.text() + ": cannot be held: " + fault.message()});
-    later(to, p, failed_hold_wait);
+    later(to, p, handful::wait);
     co_return;
   }
   if (!fault) {

@@ -73,7 +73,7 @@ void engine::take_out_overflow(destination& to, parcel& p) {
   const auto& results = p.out.what.results;
   if (std::ranges::none_of(results, is_beyond_limit)) return;
   if (std::ranges::none_of(results, is_delivered)) return;
-  add_part(to, take_out(p, is_beyond_limit), wall_time());
+  scheduler_.put_back(to, take_out(p, is_beyond_limit));
 }
 
 // Another host may offer what this one lacks.
@@ -86,7 +86,6 @@ void engine::take_out_refused(course& c, client_session& session, parcel& p) {
   r.said = classify(*first, session.host_text());
   if (std::ranges::all_of(results, is_for_another_host)) {
     r.what.job = std::move(p.job);
-    r.what.is_part = p.is_part;
     r.what.how = p.how;
     r.what.out.what = p.out.what;
     p.clear();
@@ -94,7 +93,6 @@ void engine::take_out_refused(course& c, client_session& session, parcel& p) {
     r.what.out.what = p.out.what;
     r.what.job = take_out(p, is_for_another_host);
     r.what.out.what.recipients = r.what.job.recipients;
-    r.what.is_part = true;
     r.what.how = p.how;
   }
   c.elsewhere.push_back(std::move(r));
@@ -156,12 +154,12 @@ net::task<void> engine::settle(destination& to, parcel& p, std::vector<verdict> 
 void engine::apply_rules(destination& to, const parcel& p, const std::string& host,
                          std::vector<verdict>& verdicts) {
   if (rules_.is_empty()) return;
-  const auto name = ascii_lower(host);
+  const auto name = to_lower(host);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     auto& v = verdicts[i];
     if (!v.remote_replied || v.what == outcome::delivered) continue;
     const auto& path = p.job.message->envelope->forward_paths[p.job.recipients[i]];
-    const auto rule = rules_.decide(v.diagnostic, name, ascii_lower(path.domain()));
+    const auto rule = rules_.decide(v.diagnostic, name, to_lower(path.domain()));
     if (rule) apply_rule(to, *rule, v);
   }
 }
@@ -186,7 +184,7 @@ void engine::went_well(course& c) {
   part.has_succeeded = true;
   part.bears.succeeded();
   c.mine.is_live();
-  if (c.to.state() == destination_state::down) scheduler_.up(c.to);
+  if (c.to.failures() > 0) scheduler_.up(c.to);
   wake(c.to);
 }
 

@@ -16,18 +16,7 @@ namespace {
 constexpr unsigned messages_in_a_row = 16;
 // How long a message waits for memory before it asks again.
 constexpr auto memory_wait = 1s;
-// How long a job waits whose delivery ended in a fault of our own.
-constexpr auto fault_wait = 5min;
 }  // namespace
-
-engine::course::~course() {
-  for (auto* p : {now, next}) {
-    if (p->has_job()) owner.later(to, *p, fault_wait);
-  }
-  for (auto& r : elsewhere) {
-    if (r.what.has_job()) owner.later(to, r.what, fault_wait);
-  }
-}
 
 net::task<void> engine::serve(destination& to, standing as) {
   tenure mine(*this, to, as);
@@ -70,7 +59,10 @@ bool engine::next_job(course& c, parcel& into) {
   for (;;) {
     auto job = scheduler_.take(c.to);
     if (!job) return false;
-    if (take_fallback(c.to, *job)) continue;
+    if (scheduler_.wants_fallback(c.to, *job)) {
+      take_fallback(c.to, std::move(*job));
+      continue;
+    }
     into.job = std::move(*job);
     into.how = attempt();
     into.how.began = into.how.connected = now;
@@ -119,7 +111,8 @@ net::task<void> engine::transact(course& c, reached& way) {
   const auto connected = world_.clock.now();
   while (c.now->has_job()) {
     auto& p = *c.now;
-    const bool is_loaded = p.is_loaded || co_await load(c, p, session);
+    bool is_loaded = p.is_loaded;
+    if (!is_loaded) is_loaded = co_await load(c, p, session);
     if (is_loaded) {
       if (may_go_ahead(c, session) && next_job(c, *c.next)) co_await load(c, *c.next, session);
       auto* const ahead = c.next->is_loaded ? &c.next->out : nullptr;

@@ -45,17 +45,33 @@ struct engine::tenure {
   bool is_starting = true;
 };
 
-struct engine::course {
-  course(engine& e, tenure& t) : owner(e), mine(t), to(t.to), since(e.world_.clock.now()) {}
-  course(const course&) = delete;
-  course& operator=(const course&) = delete;
-  /// What is left, behind an exception: no job may be lost until a restart.
-  ~course();
+/// Jobs in the hands of a coroutine. What is left behind an exception comes back after a while: no
+/// job may be lost until a restart.
+struct engine::handful {
+  static constexpr auto wait = std::chrono::minutes(5);
+  handful(engine& e, queue::destination& d) : owner(e), to(d) {}
+  handful(const handful&) = delete;
+  handful& operator=(const handful&) = delete;
+  ~handful() {
+    for (auto* p : {&first, &second}) {
+      if (p->has_job()) owner.later(to, *p, wait);
+    }
+  }
 
   engine& owner;
-  tenure& mine;
   queue::destination& to;
   parcel first, second;
+};
+
+struct engine::course : engine::handful {
+  course(engine& e, tenure& t) : handful(e, t.to), mine(t), since(e.world_.clock.now()) {}
+  ~course() {
+    for (auto& r : elsewhere) {
+      if (r.what.has_job()) owner.later(to, r.what, wait);
+    }
+  }
+
+  tenure& mine;
   parcel* now = &first;
   parcel* next = &second;  ///< goes ahead, if it has a job
   struct refusal {

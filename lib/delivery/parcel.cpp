@@ -26,7 +26,7 @@ void parcel::clear() {
   job = queue::delivery_job();
   out.content.reset();
   out.content_fault = error_code();
-  is_loaded = is_part = false;
+  is_loaded = false;
   lease_ = queue::memory_lease();
   whole_.reset();
   std::string().swap(converted_);

@@ -19,7 +19,6 @@ struct parcel {
   outgoing out;
   attempt how;
   bool is_loaded = false;
-  bool is_part = false;  ///< of a job that is settled apart: the schedule does not know of it
 
   parcel() = default;
   bool has_job() const noexcept { return job.message != nullptr; }
