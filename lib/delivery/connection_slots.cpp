@@ -36,6 +36,11 @@ void connection_slots::give_back() {
   net::asio::post(lucky.executor, lucky.granted);
 }
 
+std::size_t connection_slots::in_use() const {
+  const std::lock_guard lock(mutex_);
+  return limit_ - free_;
+}
+
 bool connection_slots::is_short() const {
   const std::lock_guard lock(mutex_);
   return in_line_ > 0;

@@ -1,6 +1,6 @@
-// How many sessions to next hops all workers may have together (delivery.concurrency). A worker that
-// gets none is in line: the next one that is given back goes to the workers in turn. Thread-safe; a
-// lock is held for some instructions, once per session, not per message.
+// How many sessions to next hops all workers may have together (delivery.concurrency). A worker
+// that gets none is in line: the next one that is given back goes to the workers in turn.
+// Thread-safe; a lock is held for some instructions, once per session, not per message.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +24,7 @@ class connection_slots {
   void give_back();
   /// Others are in line: who has been served for long should make room.
   bool is_short() const;
+  std::size_t in_use() const;
   std::size_t limit() const noexcept { return limit_; }
 
  private:

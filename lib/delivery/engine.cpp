@@ -184,8 +184,8 @@ destination* engine::next_in_line() {
 }
 
 bool engine::can_serve_line() const {
-  return std::ranges::any_of(lines_,
-                             [](const line& l) { return !l.waiting.empty() && l.running < l.most; });
+  return std::ranges::any_of(
+      lines_, [](const line& l) { return !l.waiting.empty() && l.running < l.most; });
 }
 
 // One by one, each once: what wants more stands at the end of its line again. First the slot, then
@@ -238,8 +238,8 @@ void engine::rest(destination& to) {
     if (!part.is_idle()) return;
     part.idle_since = world_.clock.now();
     if (part.is_remembered) return;
-    const bool has_learned = part.has_succeeded || part.messages.is_limited() ||
-                             part.connections.is_limited();
+    const bool has_learned =
+        part.has_succeeded || part.messages.is_limited() || part.connections.is_limited();
     if (has_learned && !draining_) {
       part.is_remembered = true;
       idle_.push_back({part.idle_since + idle_memory, to.hop});

@@ -1,8 +1,8 @@
 // Moves what is ready to its next hops, for the destinations that this worker owns: begins sessions
-// within the limits (of all workers, of the destination, of its pace), lets each serve one job after
-// the other, overlapping, and turns what an attempt comes to into the next step: finished, later,
-// when the destination answers again, by the fallback. While the spool cannot record anything,
-// nothing is begun: a delivery that is not recorded is repeated.
+// within the limits (of all workers, of the destination, of its pace), lets each serve one job
+// after the other, overlapping, and turns what an attempt comes to into the next step: finished,
+// later, when the destination answers again, by the fallback. While the spool cannot record
+// anything, nothing is begun: a delivery that is not recorded is repeated.
 //
 // A destination that does not answer is down: everything for it waits, one probe per interval looks
 // whether it answers again, and then the rest follows by slow start (docs/architecture.md).
@@ -56,8 +56,6 @@ class engine {
   /// Ends every session now; what was under way stays in the spool and is tried again.
   void stop() { sessions_.stop(); }
   net::task<bool> join(duration limit) { return sessions_.join(limit); }
-  /// Sessions at work, and others of its coroutines.
-  std::size_t connections() const noexcept { return sessions_.size(); }
 
  private:
   struct handful;
@@ -149,7 +147,8 @@ class engine {
   std::array<line, 3> lines_;  // by standing
   std::size_t turn_ = 0;       // whose line is next
   std::size_t granted_ = 0;    // slots that are ours and not used yet
-  std::deque<queue::destination*> for_a_host_;  // whose hosts have all the connections they may have
+  std::deque<queue::destination*>
+      for_a_host_;  // whose hosts have all the connections they may have
   std::size_t host_tries_ = 0;
   std::deque<queue::destination*> to_look_at_;
   std::size_t clerks_ = 0;

@@ -11,8 +11,8 @@
 
 namespace relais::delivery {
 
-/// Which line a destination waits in for a session: those that never answer must not keep those that
-/// do from their mail.
+/// Which line a destination waits in for a session: those that never answer must not keep those
+/// that do from their mail.
 enum class standing : std::uint8_t {
   live,   ///< has taken a message lately
   fresh,  ///< nothing is known

@@ -1,6 +1,6 @@
 // A job on its way to a host: the transaction, where its content comes from, what it cost so far.
-// Loading finds the content, in memory or in the spool, and makes it fit for a peer without 8BITMIME
-// (RFC 6152 3). Belongs to one session.
+// Loading finds the content, in memory or in the spool, and makes it fit for a peer without
+// 8BITMIME (RFC 6152 3). Belongs to one session.
 #pragma once
 
 #include <memory>
@@ -41,8 +41,8 @@ class loader {
   loader(const clock& time, options how, queue::spool_gate& gate, queue::memory_budget& budget)
       : clock_(time), options_(how), gate_(gate), budget_(budget) {}
 
-  /// Makes `out` of the job, for a peer with these features. Errors: out_of_memory_budget (for now);
-  /// any other: the content cannot be read.
+  /// Makes `out` of the job, for a peer with these features. Errors: out_of_memory_budget (for
+  /// now); any other: the content cannot be read.
   net::task<error_code> load(parcel& p, smtp::server_features peer);
   /// The same where nothing has to be waited for; false: it has to.
   bool load_at_once(parcel& p, const smtp::server_features& peer);
