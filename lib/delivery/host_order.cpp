@@ -1,6 +1,7 @@
 #include "delivery/host_order.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace relais::delivery {
 
@@ -15,7 +16,7 @@ std::string relay_text(const session_target& to) {
 }
 
 std::vector<policy::route_host> draw_order(std::vector<policy::route_host> hosts, random& rng) {
-  std::ranges::stable_sort(hosts, {}, &policy::route_host::preference);
+  std::ranges::sort(hosts, {}, &policy::route_host::preference);
   for (auto group = hosts.begin(); group != hosts.end();) {
     const auto end = std::ranges::upper_bound(group, hosts.end(), group->preference, {},
                                               &policy::route_host::preference);
@@ -69,15 +70,19 @@ attempt_plan plan_attempts(std::vector<candidate> all, const host_book& book, st
         all, {}, [&](const candidate& c) { return standing(c).failed_at; }));
     plan.has_left_out = all.size() > 1;
   }
+  std::vector<candidate> ordered;
   for (auto tier = plan.hosts.begin(); tier != plan.hosts.end();) {
     const auto end =
         std::ranges::upper_bound(tier, plan.hosts.end(), tier->tier, {}, &candidate::tier);
-    const auto slow =
-        std::stable_partition(tier, end, [&](const candidate& c) { return !standing(c).is_slow; });
-    alternate(tier, slow);
-    alternate(slow, end);
+    for (const bool slow : {false, true}) {
+      const auto from = static_cast<std::ptrdiff_t>(ordered.size());
+      std::copy_if(tier, end, std::back_inserter(ordered),
+                   [&](const candidate& c) { return standing(c).is_slow == slow; });
+      alternate(ordered.begin() + from, ordered.end());
+    }
     tier = end;
   }
+  plan.hosts = std::move(ordered);
   return plan;
 }
 

@@ -56,4 +56,8 @@ idle_sessions::session_ptr idle_sessions::take_oldest(
   return at == all_.end() ? nullptr : remove(at);
 }
 
+void idle_sessions::visit(const std::function<void(const client_session&)>& visitor) const {
+  for (const auto& e : all_) visitor(*e.session);
+}
+
 }  // namespace relais::delivery

@@ -30,6 +30,7 @@ class idle_sessions {
   /// Of those for which that holds.
   session_ptr take_oldest(const std::function<bool(const client_session&)>& suits);
 
+  void visit(const std::function<void(const client_session&)>& visitor) const;
   bool has(const policy::next_hop& hop) const noexcept { return by_hop_.contains(hop); }
   bool empty() const noexcept { return all_.empty(); }
   std::size_t size() const noexcept { return all_.size(); }

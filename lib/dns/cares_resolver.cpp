@@ -74,7 +74,7 @@ answer<Record> to_answer(parsed_answer& parsed, std::vector<Record>& records) {
   if (records.size() > most_records) {
     // The nearest mail hosts are those that will be used.
     if constexpr (std::is_same_v<Record, mx_record>) {
-      std::ranges::stable_sort(records, {}, &mx_record::preference);
+      std::ranges::sort(records, {}, &mx_record::preference);
     }
     records.resize(most_records);
   }
