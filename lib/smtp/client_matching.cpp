@@ -72,12 +72,13 @@ void client_protocol::state::written(std::size_t octets) noexcept {
 /// Octets that answer nothing; true: there were some, and the session has failed.
 bool client_protocol::state::take_surplus() {
   if (!surplus_ && !parser_.is_inside_reply()) return false;
+  const auto here = outstanding() > 0 ? step_of(awaited_[awaited_from_].what) : step_;
   const auto received = parser_.next();
   // A server that leaves says so at any time (RFC 5321 3.8): worth telling, never an answer.
   if (received && *received && (*received)->code() == 421) {
-    fail(step(), **received);
+    fail(here, **received);
   } else {
-    fail(step(), errc::protocol_error, "octets came while no reply was awaited");
+    fail(here, errc::protocol_error, "octets came while no reply was awaited");
   }
   return true;
 }

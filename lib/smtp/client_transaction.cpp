@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t flight_limit = 500;
 
 constexpr unsigned bad_sequence = 503;
-constexpr std::string_view lost_commands = "503 to a command that was in sequence";
+constexpr std::string_view lost_commands = "\"bad sequence\" to a command that was in sequence";
 
 }  // namespace
 
