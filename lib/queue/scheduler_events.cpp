@@ -33,7 +33,7 @@ destination& scheduler::parts::obtain(const policy::next_hop& hop) {
   const auto made = destinations.make(hop);
   destinations[made].self_ = made;
   table.insert(made);
-  texts += octets_of(hop.domain);
+  texts += octets_of(destinations[made].hop.domain);
   return destinations[made];
 }
 
