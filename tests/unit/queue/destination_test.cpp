@@ -360,6 +360,35 @@ TEST_CASE_METHOD(down_scene, "a fallback takes over by age") {
   CHECK(scheduler.wants_fallback(d, *job));
 }
 
+TEST_CASE_METHOD(down_scene, "what was stalled is not forgotten however much comes fresh") {
+  for (int i = 0; i < 5000; ++i) add_tried("far.example");
+  auto& d = at("far.example");
+  scheduler.down(d, in(10min), "x");
+  tell("far.example");
+  scheduler.up(d);
+  for (int i = 0; i < 5000; ++i) {
+    add_tried("far.example");
+    add_tried("far.example");
+    scheduler.finished(d, take("far.example"));
+  }
+  CHECK(d.stalled() == 0);
+  CHECK(d.ready() == 10'000);
+}
+
+TEST_CASE_METHOD(down_scene, "delivery may give an earlier deadline than the schedule's") {
+  add_tried("dead.example");
+  auto& d = at("dead.example");
+  auto job = take("dead.example");
+  scheduler.down(d, in(1000h), "x");
+  scheduler.stall(d, std::move(job), in(17min));  // DELIVERBY, say
+  woken.clear();
+  advance(17min - 1ms);
+  CHECK(woken.empty());
+  advance(1ms);
+  CHECK(woken.size() == 1);
+  CHECK(scheduler.take_overdue(d));
+}
+
 TEST_CASE_METHOD(down_scene, "a job whose deadline has passed is not handed out in a loop") {
   add_tried("dead.example");
   auto& d = at("dead.example");

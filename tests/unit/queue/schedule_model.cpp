@@ -43,7 +43,7 @@ bool schedule_model::wants_fallback(const model_job& job) const {
 
 bool schedule_model::is_to_be_seen(const model_job& job) const {
   return destinations.at(job.hop).state == destination_state::open || job.attempts == 0 ||
-         deadline(job) <= now() || wants_fallback(job);
+         job.is_overdue || deadline(job) <= now() || wants_fallback(job);
 }
 
 void schedule_model::enter_ready(model_job& job) {
@@ -60,6 +60,7 @@ void schedule_model::enter_ready(model_job& job) {
 
 void schedule_model::enter_stalled(model_job& job, steady_time until) {
   job.state = state::stalled;
+  job.is_overdue = false;
   job.at = until;
   job.message = nullptr;
 }
@@ -160,6 +161,7 @@ std::optional<model_job> schedule_model::take_overdue(const policy::next_hop& fr
 bool schedule_model::claim(model_job& job) {
   auto& d = destinations.at(job.hop);
   if (d.probe == job.id) d.probe.reset();
+  job.is_overdue = false;
   if (!job.is_withdrawn) return true;
   jobs.erase(job.id);
   return false;
@@ -297,8 +299,11 @@ void schedule_model::pass_time() {
       enter_ready(jobs.at(*id));
     if (d.state == destination_state::open) continue;
     for (auto id = first(hop, state::stalled); id && jobs.at(*id).at <= now();
-         id = first(hop, state::stalled))
-      enter_ready(jobs.at(pop_stalled(hop)));
+         id = first(hop, state::stalled)) {
+      auto& job = jobs.at(pop_stalled(hop));
+      job.is_overdue = true;
+      enter_ready(job);
+    }
   }
 }
 

@@ -24,6 +24,7 @@ struct model_job {
   std::shared_ptr<const queue::queued_message> message;  ///< while it is hot
   queue::job_view::state state = queue::job_view::state::ready;
   bool is_withdrawn = false;
+  bool is_overdue = false;  ///< the deadline that it was stalled with has come
   steady_time at{};
 };
 

@@ -123,8 +123,9 @@ class history {
       model_.postpone(*id, due);
       scene_.scheduler.postpone(d, std::move(job), due);
     } else if (what == 1) {
-      const auto until = scene_.scheduler.deadline(d, job);
+      auto until = scene_.scheduler.deadline(d, job);
       REQUIRE(until == model_.deadline(known));
+      if (random_.below(3) == 0) until = std::min(until, scene_.in(some_time()));
       model_.stall(*id, until);
       scene_.scheduler.stall(d, std::move(job), until);
     } else if (what == 2) {
