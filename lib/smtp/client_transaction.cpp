@@ -183,7 +183,7 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
   }
   // Accepted or not, behind the final dot the server has forgotten the transaction (RFC 5321
   // 4.1.1.4); behind a refused chunk that is not certain.
-  c.is_dirty = c.is_chunk && !r.is_positive();
+  c.is_dirty = c.is_chunk && (c.accepted.empty() || !r.is_positive());
   const bool is_lost = c.is_chunk && r.code() == bad_sequence && is_pipelined();
   if (is_lost && !c.accepted.empty()) {
     c.out_of_step = true;

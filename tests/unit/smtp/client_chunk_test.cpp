@@ -83,21 +83,20 @@ TEST_CASE("envelope and content leave in one flight with PIPELINING and CHUNKING
       {"an empty content",
        offered({send(), client(mail + rcpt1 + rcpt2 + "BDAT 0 LAST\r\n"), content(),
                 server("250 m\r\n250 a\r\n250 b\r\n"), answer("250 ok\r\n")}),
-       ready, "content 250, content 250", "", in_clear(), {}, {0, 1}, 0},
+       ready,
+       "content 250, content 250",
+       "",
+       in_clear(),
+       {},
+       {0, 1},
+       0},
   });
 }
 
 TEST_CASE("CHUNKING without PIPELINING saves DATA") {
-  const std::vector<event> steps{send(),
-                                 client(mail),
-                                 server("250 m\r\n"),
-                                 client(rcpt1),
-                                 server("450 a\r\n"),
-                                 client(rcpt2),
-                                 server("250 b\r\n"),
-                                 client(chunk),
-                                 content(),
-                                 server("250 ok\r\n")};
+  const std::vector<event> steps{
+      send(),        client(mail),        server("250 m\r\n"), client(rcpt1), server("450 a\r\n"),
+      client(rcpt2), server("250 b\r\n"), client(chunk),       content(),     server("250 ok\r\n")};
   run_all({
       {"not offered", behind_hello("250-mx\r\n250 CHUNKING\r\n", steps), ready,
        "rcpt 450, content 250"},
@@ -148,7 +147,8 @@ TEST_CASE("what breaks a flight with its content in it") {
       lie({"a reply too many", one_flight("250 m\r\n250 a\r\n550 b\r\n", "250 ok\r\n250 ok\r\n"),
            failed, "content 250, rcpt 550", "end of DATA: protocol error"}),
       lie({"the content was run as commands",
-           one_flight("250 m\r\n550 a\r\n550 b\r\n", "502 what is BDAT\r\n500 what\r\n500 what\r\n"),
+           one_flight("250 m\r\n550 a\r\n550 b\r\n",
+                      "502 what is BDAT\r\n500 what\r\n500 what\r\n"),
            failed, "rcpt 550, rcpt 550", "end of DATA: protocol error"}),
       lie({"503 to RCPT behind an accepted MAIL, others delivered",
            one_flight("250 m\r\n503 a\r\n250 b\r\n", "250 ok\r\n"), failed, "rcpt -, content 250",

@@ -22,15 +22,14 @@ const std::string go = taken + "354 go\r\n";
 
 /// The first content is out, the second envelope behind it.
 std::vector<event> two(std::vector<event> more) {
-  std::vector<event> all{send(),  client(flight),    server(go), content(),
-                         ahead(), client(flight)};
+  std::vector<event> all{send(), client(flight), server(go), content(), ahead(), client(flight)};
   all.insert(all.end(), more.begin(), more.end());
   return behind_hello("250-mx\r\n250 PIPELINING\r\n", std::move(all));
 }
 /// Two flights with their contents are out.
 std::vector<event> two_chunks(std::vector<event> more) {
-  std::vector<event> all{send(),  client(chunk),              content(),
-                         ahead(), client("RSET\r\n" + chunk), content()};
+  std::vector<event> all{send(),   client(chunk), content(), ahead(), client("RSET\r\n" + chunk),
+                         content()};
   all.insert(all.end(), more.begin(), more.end());
   return behind_hello("250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n", std::move(all));
 }
@@ -43,18 +42,15 @@ row lie(row r) {
 
 TEST_CASE("the next envelope leaves with the final dot") {
   run_all({
-      {"both are delivered",
-       two({server("250 one\r\n" + go), content(), server("250 two\r\n")}), ready,
-       "content 250, content 250 | content 250, content 250"},
+      {"both are delivered", two({server("250 one\r\n" + go), content(), server("250 two\r\n")}),
+       ready, "content 250, content 250 | content 250, content 250"},
       {"a third behind the second",
        two({server("250 one\r\n" + go), content(), ahead(), client(flight),
             server("550 two\r\n250 m\r\n250 a\r\n450 b\r\n354 go\r\n"), content(),
             server("250 three\r\n"), quit(), client("QUIT\r\n"), server("221 bye\r\n")}),
-       closed,
-       "content 250, content 250 | content 550, content 550 | content 250, rcpt 450"},
-      {"the first is refused",
-       two({server("554 one\r\n" + go), content(), server("250 two\r\n")}), ready,
-       "content 554, content 554 | content 250, content 250"},
+       closed, "content 250, content 250 | content 550, content 550 | content 250, rcpt 450"},
+      {"the first is refused", two({server("554 one\r\n" + go), content(), server("250 two\r\n")}),
+       ready, "content 554, content 554 | content 250, content 250"},
       {"MAIL of the second is refused",
        two({server("250 one\r\n550 m\r\n503 a\r\n503 b\r\n503 d\r\n")}), ready,
        "content 250, content 250 | mail 550, mail 550"},
@@ -93,8 +89,7 @@ TEST_CASE("flights with their contents follow each other without waiting") {
        two_chunks({server(taken), answer("250 one\r\n"), ahead(), client("RSET\r\n" + chunk),
                    content(), server("250 r\r\n" + taken), answer("250 two\r\n"),
                    server("250 r\r\n250 m\r\n550 a\r\n250 b\r\n"), answer("250 three\r\n")}),
-       ready,
-       "content 250, content 250 | content 250, content 250 | rcpt 550, content 250"},
+       ready, "content 250, content 250 | content 250, content 250 | rcpt 550, content 250"},
       {"all of the first are refused: its chunk's reply is nobody's",
        two_chunks({server("250 m\r\n550 a\r\n550 b\r\n503 c\r\n"), server("250 r\r\n" + taken),
                    answer("250 two\r\n")}),
@@ -360,8 +355,8 @@ TEST_CASE("LMTP has a reply for each accepted recipient behind the content") {
       lmtp({"one was not accepted", behind_data("250 m\r\n550 a\r\n250 b\r\n", "250 2\r\n"), ready,
             "rcpt 550, content 250"}),
       lmtp({"nobody was accepted",
-            behind_hello(offers, {send(), client(flight),
-                                  server("250 m\r\n550 a\r\n550 b\r\n503 no\r\n")}),
+            behind_hello(offers,
+                         {send(), client(flight), server("250 m\r\n550 a\r\n550 b\r\n503 no\r\n")}),
             ready, "rcpt 550, rcpt 550"}),
       lie(lmtp({"354 though nobody was accepted",
                 behind_hello(offers, {send(), client(flight),
@@ -386,7 +381,10 @@ TEST_CASE("LMTP has a reply for each accepted recipient behind the content") {
             two({server("250 1\r\n450 2\r\n250 m\r\n550 a\r\n250 b\r\n354 go\r\n"), content(),
                  server("250 2\r\n")}),
             ready, "content 250, content 450 | rcpt 550, content 250"}),
-      lmtp({"LHLO refused: no HELO", {server("220 mx\r\n"), client(""), server("500 what\r\n")},
-            failed, "", "EHLO: 500 what"}),
+      lmtp({"LHLO refused: no HELO",
+            {server("220 mx\r\n"), client(""), server("500 what\r\n")},
+            failed,
+            "",
+            "EHLO: 500 what"}),
   });
 }

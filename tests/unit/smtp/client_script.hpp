@@ -179,7 +179,8 @@ class run {
   /// What is still received, then the end; whether the server is said to lie about PIPELINING.
   bool hear_and_break(std::string_view octets, errc why) {
     protocol_.receive(octets);
-    while (protocol_.next() == client_action::over && protocol_.current() != &transactions_.back()) {
+    while (protocol_.next() == client_action::over &&
+           protocol_.current() != &transactions_.back()) {
       // The end comes before anybody asks for more.
       if (octets.ends_with("one\r\n") && why != errc::timeout) break;
       protocol_.finished();
