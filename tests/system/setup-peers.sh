@@ -1,6 +1,6 @@
 #!/bin/bash
 # Makes ready what the system tests need besides relaisd: a DNS server (knot), two next MTAs (Postfix and
-# Exim), HAProxy, Dovecot (its login service only), and the clients: swaks, msmtp, curl, openssl, s-nail,
+# Exim), HAProxy, Dovecot (its login and LMTP services), and the clients: swaks, msmtp, curl, openssl, s-nail,
 # Perl's Net::SMTP, nodemailer, Jakarta Mail. Debian 12; as root or through sudo; safe to repeat.
 #
 # What would start or enable a service of the machine, or conflicts with an installed MTA, is not
@@ -10,7 +10,7 @@ set -euo pipefail
 
 peers=${RELAIS_PEERS:-/opt/relais-peers}
 unpacked=(postfix exim4-base exim4-config exim4-daemon-light    # directory: first word before "4-"
-  haproxy s-nail dovecot-core node-nodemailer libmail-java)
+  haproxy s-nail dovecot-core dovecot-lmtpd node-nodemailer libmail-java)
 commands=(python3 swaks msmtp curl openssl perl)              # each is also the name of its package
 perl_modules=(libauthen-sasl-perl libdigest-hmac-perl libio-socket-ssl-perl)   # of swaks and Net::SMTP
 apt_options=(-qq -o DPkg::Lock::Timeout=300)
