@@ -137,6 +137,7 @@ void index::erase(index_entry& entry) {
   --size_;
   for (std::uint32_t r = 0; r < entry.recipients; ++r) texts_.release(entry.slots()[r].text());
   if (entry.has_twins) twins.erase(queue_id{entry.id});
+  if (entry.is_rerouted) next_hops.erase(queue_id{entry.id});
   memory_ -= block_of(entry.recipients, entry.envelope_size) + block_overhead;
   ::operator delete(&entry);
 }
@@ -145,18 +146,30 @@ void index::set(index_entry& entry, std::uint32_t recipient, const recipient_sta
   auto& slot = entry.slots()[recipient];
   const auto text = texts_.add(state.diagnostic);
   texts_.release(slot.text());
-  slot.attempts = state.attempts;
+  slot.attempts = std::min(state.attempts, 0xffffffu) | std::uint32_t{state.warnings} << 24;
   slot.diagnostic = static_cast<std::uint32_t>(state.status) << 24 | text;
   slot.next_attempt = state.next_attempt;
+}
+
+void index::set_next_hop(index_entry& entry, const std::string& next_hop) {
+  if (entry.is_rerouted) next_hops.erase(queue_id{entry.id});
+  entry.is_rerouted = !next_hop.empty();
+  if (entry.is_rerouted) next_hops.emplace(queue_id{entry.id}, next_hop);
+}
+
+std::string index::next_hop_of(const index_entry& entry) const {
+  return entry.is_rerouted ? next_hops.at(queue_id{entry.id}) : std::string();
 }
 
 void index::apply(index_entry& entry, const state_set& states, std::uint64_t sequence) {
   if (states.is_full) {
     for (std::uint32_t r = 0; r < entry.recipients; ++r) set(entry, r, {});
     entry.is_held = false;
+    set_next_hop(entry, {});
   }
   for (const auto& e : states.entries) set(entry, e.recipient, e.state);
   if (states.hold) entry.is_held = *states.hold;
+  if (states.next_hop) set_next_hop(entry, *states.next_hop);
   entry.state_sequence = std::max(entry.state_sequence, sequence);
 }
 
@@ -165,13 +178,15 @@ state_set index::full_states(const index_entry& entry) const {
   states.is_full = true;
   states.as_of = entry.state_sequence;
   if (entry.is_held) states.hold = true;
+  if (entry.is_rerouted) states.next_hop = next_hop_of(entry);
   for (std::uint32_t r = 0; r < entry.recipients; ++r) {
     const auto& slot = entry.slots()[r];
     if (slot.diagnostic == 0 && slot.attempts == 0 && slot.next_attempt == wall_time{}) continue;
     auto& e = states.entries.emplace_back();
     e.recipient = r;
     e.state.status = slot.status();
-    e.state.attempts = slot.attempts;
+    e.state.attempts = slot.attempt_count();
+    e.state.warnings = slot.warnings();
     e.state.next_attempt = slot.next_attempt;
     e.state.diagnostic = texts_.text(slot.text());
   }
@@ -183,6 +198,7 @@ stored_message index::to_message(const index_entry& entry) const {
   m.id = queue_id{entry.id};
   m.content_size = entry.content_size;
   m.is_held = entry.is_held;
+  m.next_hop = next_hop_of(entry);
   // It was decoded once before it came in here.
   if (auto decoded = decode_envelope(entry.envelope())) {
     m.arrival = decoded->arrival;
@@ -206,6 +222,7 @@ void index::absorb(std::size_t shard, index& from) {
       slot.diagnostic = (slot.diagnostic & 0xff000000) | text;
     }
     if (e.has_twins) twins.insert(from.twins.extract(queue_id{e.id}));
+    if (e.is_rerouted) next_hops.insert(from.next_hops.extract(queue_id{e.id}));
     if ((t.used + 1) * 4 > t.cells.size() * 3) grow(t);
     place_cell(t, c);
     ++t.used;

@@ -37,7 +37,7 @@ class text_pool {
 };
 
 struct recipient_slot {
-  std::uint32_t attempts = 0;
+  std::uint32_t attempts = 0;    ///< 24 bits; the upper 8 are the warnings
   std::uint32_t diagnostic = 0;  ///< in the text_pool, 24 bits; the upper 8 are the status
   wall_time next_attempt{};
 
@@ -45,6 +45,8 @@ struct recipient_slot {
     return static_cast<recipient_status>(diagnostic >> 24);
   }
   std::uint32_t text() const noexcept { return diagnostic & 0xffffff; }
+  std::uint32_t attempt_count() const noexcept { return attempts & 0xffffff; }
+  std::uint8_t warnings() const noexcept { return static_cast<std::uint8_t>(attempts >> 24); }
 };
 
 /// A copy of a message in the log.
@@ -69,8 +71,9 @@ struct index_entry {
   std::uint32_t envelope_size = 0;
   bool is_held = false;
   bool is_large = false;
-  bool has_twins = false;   ///< further copies in the log, see index::twins
-  bool is_leaving = false;  ///< its DONE record is being written
+  bool is_rerouted = false;  ///< see index::next_hops
+  bool has_twins = false;    ///< further copies in the log, see index::twins
+  bool is_leaving = false;   ///< its DONE record is being written
 
   std::uint64_t record_size() const noexcept {
     return (record_header_size + at.text_size + (is_large ? 0 : content_size) + 7) / 8 * 8;
@@ -103,6 +106,8 @@ class index {
   /// Folds states in; full sets replace everything.
   void apply(index_entry& entry, const state_set& states, std::uint64_t sequence);
   void set(index_entry& entry, std::uint32_t recipient, const recipient_state& state);
+  void set_next_hop(index_entry& entry, const std::string& next_hop);
+  std::string next_hop_of(const index_entry& entry) const;
   /// Everything that differs from a new message, as a full set.
   state_set full_states(const index_entry& entry) const;
   stored_message to_message(const index_entry& entry) const;
@@ -117,6 +122,8 @@ class index {
 
   /// Segments with further copies of a message, which a DONE record has to outlive, too.
   std::unordered_map<queue_id, std::vector<std::uint32_t>> twins;
+  /// Where an operator sends a message instead of its route.
+  std::unordered_map<queue_id, std::string> next_hops;
 
  private:
   struct cell {

@@ -109,6 +109,15 @@ class log_store final : public store {
     return state_.index.to_message(*entry);
   }
 
+  std::vector<stored_message> messages(std::size_t part) override {
+    std::vector<stored_message> found;
+    const std::lock_guard lock(state_.mutex);
+    state_.index.for_each(part, [&](index_entry& entry) {
+      if (!entry.is_done()) found.push_back(state_.index.to_message(entry));
+    });
+    return found;
+  }
+
   result<std::shared_ptr<const message>> read(queue_id id) override {
     return read_message(state_, id);
   }

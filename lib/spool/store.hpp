@@ -69,7 +69,7 @@ struct state_change {
   std::vector<entry> entries;
   std::optional<bool> hold;  ///< an operator's hand: true keeps the message from being delivered
   /// An operator's hand: where the message goes instead of its route; "" = as routed.
-  std::optional<std::string> next_hop;
+  std::optional<std::string> next_hop = {};
 };
 
 struct append_request {
