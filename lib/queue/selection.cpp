@@ -63,6 +63,28 @@ bool selection::is_explicit() const noexcept {
          !older && !younger && !larger && !smaller && !held && reason.empty();
 }
 
+policy::next_hop hop_of(const policy::routes& routes, const spool::stored_message& message,
+                        std::size_t recipient, wall_time now) {
+  if (!message.next_hop.empty()) {
+    // One that makes no sense any more, because the configuration changed, counts as none.
+    if (const auto chosen = routes.parse(message.next_hop)) return *chosen;
+  }
+  const auto& e = message.envelope;
+  auto hop = routes.find({e.forward_paths.at(recipient), e.reverse_path, e.user, e.listener});
+  const auto attempts = message.recipients.at(recipient).attempts;
+  if (routes.wants_fallback(hop, attempts, now - message.arrival)) hop.is_fallback = true;
+  return hop;
+}
+
+way_names names_of(const policy::routes& routes, const policy::next_hop& hop) {
+  way_names names;
+  names.text = routes.text(hop);
+  for (const auto& host : routes.hosts(hop)) {
+    names.hosts.push_back(host.name.empty() ? hop.domain : host.name);
+  }
+  return names;
+}
+
 std::optional<selector> selector::make(const selection& asked, std::string& why) {
   selector made;
   auto& s = made.asked_;

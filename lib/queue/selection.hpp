@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/route.hpp"
 #include "spool/store.hpp"
 
 namespace relais::queue {
@@ -44,6 +45,11 @@ struct way_names {
   std::vector<std::string> hosts;  ///< its domain, or its hosts
   way_names() = default;
 };
+
+/// Where the next attempt for that recipient goes.
+policy::next_hop hop_of(const policy::routes& routes, const spool::stored_message& message,
+                        std::size_t recipient, wall_time now);
+way_names names_of(const policy::routes& routes, const policy::next_hop& hop);
 
 class selector {
  public:
