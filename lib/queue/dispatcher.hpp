@@ -30,9 +30,14 @@ class dispatcher {
   /// `longest_wait`: one that is was planned by a clock that ran ahead; but hold_until counts.
   /// Held messages are not taken.
   void add(const spool::stored_message& found, duration longest_wait);
+  /// A job for which scheduler::wants_fallback() holds goes by the fallback hosts of its route, at
+  /// once. It leaves `from` (no finished() besides).
+  void to_fallback(destination& from, delivery_job job);
   std::size_t owner_of(const policy::next_hop& hop) const noexcept;
 
  private:
+  policy::next_hop next_hop_of(const smtp::envelope& envelope, std::size_t recipient,
+                               const std::string& rerouted) const;
   void hand(policy::next_hop hop, new_job job);
   std::size_t self_;
   std::vector<schedule_of_worker> all_;

@@ -22,7 +22,7 @@ constexpr char entries_block = 'e', last_block = 'z';
 
 void put_entry(std::string& to, const index& from, const index_entry& e) {
   put(to, e.id);
-  put(to, e.content_size);
+  put(to, std::uint64_t{e.content_size});
   put(to, e.state_sequence);
   put(to, e.full_sequence);
   put(to, e.full_segment);
@@ -40,8 +40,8 @@ void put_entry(std::string& to, const index& from, const index_entry& e) {
   for (std::uint32_t r = 0; r < e.recipients; ++r) {
     const auto& slot = e.slots()[r];
     put(to, static_cast<std::uint8_t>(slot.status()));
-    put(to, slot.attempts);
-    put(to, slot.next_attempt.time_since_epoch().count());
+    put(to, slot.attempts() | std::uint32_t{slot.warnings()} << 24);
+    put(to, slot.next_attempt().time_since_epoch().count());
     put_text(to, from.texts().text(slot.text()));
   }
   put_text(to, e.envelope());

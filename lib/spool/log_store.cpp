@@ -118,6 +118,17 @@ class log_store final : public store {
     return found;
   }
 
+  std::optional<queue_id> oldest() override {
+    std::optional<queue_id> found;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::lock_guard lock(state_.mutex);
+      state_.index.for_each(part, [&](index_entry& entry) {
+        if (!found || entry.id < found->value) found = queue_id{entry.id};
+      });
+    }
+    return found;
+  }
+
   result<std::shared_ptr<const message>> read(queue_id id) override {
     return read_message(state_, id);
   }

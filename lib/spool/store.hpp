@@ -218,6 +218,8 @@ class store {
   /// comes or goes meanwhile may be missing.
   static constexpr std::size_t parts = 256;
   virtual std::vector<stored_message> messages(std::size_t part) = 0;
+  /// The oldest message. Blocks for some milliseconds if there are very many.
+  virtual std::optional<queue_id> oldest() = 0;
   /// The message with its whole content; blocks, verifies the checksum. Errors: not_found, corrupt,
   /// io_error.
   virtual result<std::shared_ptr<const message>> read(queue_id id) = 0;
