@@ -50,8 +50,11 @@ class stream_of {
   virtual net::task<T> next() = 0;
 };
 
-class message_stream : public stream_of<std::vector<listed_message>> {
+class message_stream {
  public:
+  virtual ~message_stream() = default;
+  /// At most so many, and never more than a hundred; empty: the end.
+  virtual net::task<std::vector<listed_message>> next(std::size_t most) = 0;
   /// Behind what next() gave so far; empty: all was given.
   virtual std::optional<queue_position> position() const = 0;
 };

@@ -17,13 +17,14 @@ class listing final : public message_stream {
   listing(operator_hand& hand, std::shared_ptr<const queue::selector> which, queue_position from)
       : hand_(hand), which_(std::move(which)), at_(from) {}
 
-  net::task<std::vector<listed_message>> next() override {
+  net::task<std::vector<listed_message>> next(std::size_t most) override {
     while (pile_.empty() && at_.part < spool::store::parts) {
       co_await read_part();
       if (pile_.empty()) go_on();
     }
     std::vector<found_message> some;
-    while (!pile_.empty() && some.size() < messages_per_turn) {
+    const auto end = std::min(most, messages_per_turn);
+    while (!pile_.empty() && some.size() < end) {
       some.push_back(std::move(pile_.front()));
       pile_.pop_front();
     }
