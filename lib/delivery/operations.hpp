@@ -107,8 +107,7 @@ struct relay_view {
   std::string not_ready;            ///< why no mail is taken; "" if it is
   std::uint64_t messages = 0;       ///< in the spool
   std::optional<wall_time> oldest;  ///< arrival
-  std::uint64_t octets = 0;
-  std::uint64_t ready = 0, waiting = 0, stalled = 0, in_hand = 0;  ///< messages per next hop
+  std::uint64_t ready = 0, waiting = 0, stalled = 0, in_hand = 0;  ///< jobs: per next hop
   std::uint64_t destinations = 0, down = 0, paused = 0, suspended = 0;
   std::vector<destination_view> troubles;     ///< closed destinations, those with most mail first
   std::uint64_t clients = 0, deliveries = 0;  ///< connections

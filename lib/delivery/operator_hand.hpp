@@ -24,16 +24,9 @@
 
 namespace relais::delivery {
 
-/// One worker, as the hand sees it.
-struct hand_worker {
-  const net::runtime* world = nullptr;
-  queue::scheduler* scheduler = nullptr;
-  std::function<std::size_t()> connections;  ///< to next hops; called on that worker
-};
-
 /// All outlive the hand.
 struct operator_world {
-  std::vector<hand_worker> workers;  ///< the first one is where the hand lives
+  std::vector<queue::schedule_of_worker> workers;  ///< the first one is where the hand lives
   spool::store& store;
   spool::runner& readers;
   const policy::routes& routes;
@@ -46,6 +39,7 @@ struct operator_world {
   std::function<std::string()> queue_fault;   ///< why the queue is not known; "" if it is
   std::function<std::string()> intake_fault;  ///< why no mail is taken; "" if it is
   std::function<std::uint64_t()> clients;     ///< connections of clients
+  std::function<std::uint64_t()> deliveries;  ///< connections to next hops
   std::function<void(std::string)> remember;  ///< keeps the suspended destinations, for restarts
 };
 

@@ -137,12 +137,6 @@ net::task<result<std::string>> operator_hand::next_piece(queue::spool_gate::down
 
 namespace {
 
-/// The arrival of the oldest message, and the octets of all.
-struct index_view {
-  std::optional<wall_time> oldest;
-  std::uint64_t octets = 0;
-};
-
 void add(relay_view& sum, const destination_view& d) {
   ++sum.destinations;
   sum.ready += d.ready;
@@ -169,27 +163,15 @@ net::task<relay_view> operator_hand::status() {
   v.not_ready = around_.intake_fault();
   v.messages = around_.store.status().messages;
   v.clients = around_.clients();
-  for (std::size_t part = 0; part < spool::store::parts; ++part) {
-    std::function<index_view()> look = [&store = around_.store, part] {
-      index_view seen;
-      for (const auto& m : store.messages(part)) {
-        if (!seen.oldest || m.arrival < *seen.oldest) seen.oldest = m.arrival;
-        seen.octets += m.content_size;
-      }
-      return seen;
-    };
-    auto there = place_of(around_.readers);
-    const auto seen =
-        co_await errand<index_view>(here().executor, std::move(there), std::move(look));
-    if (seen.oldest && (!v.oldest || *seen.oldest < *v.oldest)) v.oldest = seen.oldest;
-    v.octets += seen.octets;
-  }
-  for (const auto& w : around_.workers) {
-    std::function<std::size_t()> count = w.connections;
-    auto there = place_of(*w.world);
-    v.deliveries +=
-        co_await errand<std::size_t>(here().executor, std::move(there), std::move(count));
-  }
+  v.deliveries = around_.deliveries();
+  std::function<std::optional<wall_time>()> oldest = [&store = around_.store] {
+    const auto id = store.oldest();
+    const auto message = id ? store.look_up(*id) : std::nullopt;
+    return message ? std::optional(message->arrival) : std::nullopt;
+  };
+  auto there = place_of(around_.readers);
+  v.oldest = co_await errand<std::optional<wall_time>>(here().executor, std::move(there),
+                                                       std::move(oldest));
   const auto all = destinations(false);
   for (;;) {
     const auto some = co_await all->next();

@@ -62,7 +62,6 @@ void add_extras(json::object& to, const smtp::envelope& e) {
 json::object figures(const delivery::relay_view& v) {
   json::object o;
   o["messages"] = v.messages;
-  o["octets"] = v.octets;
   o["oldest"] = time_or_null(v.oldest);
   o["ready"] = v.ready;
   o["waiting"] = v.waiting;
