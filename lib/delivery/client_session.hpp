@@ -26,6 +26,7 @@ struct session_target {
   std::uint16_t port = 25;
   std::string local_path;            ///< a UNIX socket; "" = by address
   std::optional<ip_address> source;  ///< of the connection; none = the system's choice
+  std::shared_ptr<void> ticket;      ///< of `connections`: released with the session
   session_target() = default;
 };
 
@@ -88,6 +89,7 @@ class client_session {
   std::string tls_description() const {
     return stream_ ? stream_->tls_description() : std::string();
   }
+  const net::tls_engine* tls() const noexcept { return stream_ ? stream_->tls() : nullptr; }
   /// Why TLS failed, in OpenSSL's words; "" if it did not.
   std::string tls_failure() const { return stream_ ? stream_->tls_failure() : std::string(); }
   /// TLS failed at level `may`, and the session is in clear: worth remembering.
