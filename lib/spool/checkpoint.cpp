@@ -22,14 +22,16 @@ constexpr char entries_block = 'e', last_block = 'z';
 
 void put_entry(std::string& to, const index& from, const index_entry& e) {
   put(to, e.id);
-  put(to, e.content_size);
+  put(to, std::uint64_t{e.content_size});
   put(to, e.state_sequence);
   put(to, e.full_sequence);
   put(to, e.full_segment);
   put(to, e.at.segment);
   put(to, e.at.offset);
   put(to, e.at.text_size);
-  put(to, static_cast<std::uint8_t>((e.is_held ? 1 : 0) | (e.is_large ? 2 : 0)));
+  put(to, static_cast<std::uint8_t>((e.is_held ? 1 : 0) | (e.is_large ? 2 : 0) |
+                                    (e.is_rerouted ? 4 : 0)));
+  if (e.is_rerouted) put_text(to, from.next_hop_of(e));
   const auto twins = e.has_twins ? from.twins.find(queue_id{e.id}) : from.twins.end();
   put(to, static_cast<std::uint32_t>(twins == from.twins.end() ? 0 : twins->second.size()));
   if (twins != from.twins.end())
@@ -38,8 +40,8 @@ void put_entry(std::string& to, const index& from, const index_entry& e) {
   for (std::uint32_t r = 0; r < e.recipients; ++r) {
     const auto& slot = e.slots()[r];
     put(to, static_cast<std::uint8_t>(slot.status()));
-    put(to, slot.attempts);
-    put(to, slot.next_attempt.time_since_epoch().count());
+    put(to, slot.attempts() | std::uint32_t{slot.warnings()} << 24);
+    put(to, slot.next_attempt().time_since_epoch().count());
     put_text(to, from.texts().text(slot.text()));
   }
   put_text(to, e.envelope());
@@ -48,7 +50,7 @@ void put_entry(std::string& to, const index& from, const index_entry& e) {
 bool take_entry(octet_reader& in, index& to) {
   index_entry e;
   e.id = in.number<std::uint64_t>();
-  e.content_size = in.number<std::uint64_t>();
+  e.set_content_size(in.number<std::uint64_t>());
   e.state_sequence = in.number<std::uint64_t>();
   e.full_sequence = in.number<std::uint64_t>();
   e.full_segment = in.number<std::uint32_t>();
@@ -56,6 +58,7 @@ bool take_entry(octet_reader& in, index& to) {
   e.at.offset = in.number<std::uint32_t>();
   e.at.text_size = in.number<std::uint32_t>();
   const auto flags = in.number<std::uint8_t>();
+  const auto next_hop = (flags & 4) != 0 ? in.text() : std::string_view();
   std::vector<std::uint32_t> twins(std::min<std::size_t>(in.number<std::uint32_t>(), in.left()));
   for (auto& number : twins) number = in.number<std::uint32_t>();
   e.recipients = in.number<std::uint32_t>();
@@ -64,20 +67,23 @@ bool take_entry(octet_reader& in, index& to) {
   std::vector<recipient_state> states(e.recipients);
   for (auto& s : states) {
     s.status = static_cast<recipient_status>(in.number<std::uint8_t>() & 3);
-    s.attempts = in.number<std::uint32_t>();
+    const auto attempts = in.number<std::uint32_t>();
+    s.attempts = attempts & 0xffffff;
+    s.warnings = static_cast<std::uint8_t>(attempts >> 24);
     s.next_attempt = wall_time(std::chrono::microseconds(in.number<std::int64_t>()));
     s.diagnostic = in.text();
   }
   const auto envelope = in.text();
   if (!in.good()) return false;
   auto& entry = to.insert(queue_id{e.id}, envelope, e.recipients);
-  entry.content_size = e.content_size;
+  entry.set_content_size(e.content_size);
   entry.state_sequence = e.state_sequence;
   entry.full_sequence = e.full_sequence;
   entry.full_segment = e.full_segment;
   entry.at = e.at;
   entry.is_held = (flags & 1) != 0;
   entry.is_large = (flags & 2) != 0;
+  if (!next_hop.empty()) to.set_next_hop(entry, std::string(next_hop));
   for (std::uint32_t r = 0; r < e.recipients; ++r) to.set(entry, r, states[r]);
   if (twins.empty()) return true;
   entry.has_twins = true;

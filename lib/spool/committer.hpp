@@ -182,8 +182,9 @@ class committer {
   std::vector<group> groups_;
   std::vector<leaver> leavers_;
   std::vector<index_entry*> gone_;
-  std::string leaving_;        ///< the text of their DONE record
-  std::size_t withdrawn_ = 0;  // of withdrawals_, in this batch
+  std::vector<queue_id> left_;  // to be told, see store_options
+  std::string leaving_;         ///< the text of their DONE record
+  std::size_t withdrawn_ = 0;   // of withdrawals_, in this batch
   answers answers_;
 };
 

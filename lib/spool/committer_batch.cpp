@@ -22,6 +22,7 @@ std::uint64_t record_size(std::size_t text, std::size_t body) noexcept {
 /// What states of that change take at most, for the plan; the record itself is measured.
 std::uint64_t estimate(const state_change& change) noexcept {
   std::uint64_t octets = record_size(64, 0);
+  if (change.next_hop) octets += 8 + change.next_hop->size();
   for (const auto& e : change.entries) octets += 64 + e.state.diagnostic.size();
   return octets;
 }
@@ -192,6 +193,7 @@ bool committer::merge(group& g) {
   for (const auto* c : g.changes) {
     for (const auto& e : c->change.entries) put(g.states.entries, e);
     if (c->change.hold) g.states.hold = c->change.hold;
+    if (c->change.next_hop) g.states.next_hop = c->change.next_hop;
   }
   if (g.changes.empty()) return false;
   std::uint32_t pending = 0;
@@ -213,6 +215,7 @@ bool committer::merge(group& g) {
   auto full = state_.index.full_states(*entry);
   for (const auto& e : g.states.entries) put(full.entries, e);
   if (g.states.hold) full.hold = g.states.hold;
+  if (g.states.next_hop) full.next_hop = g.states.next_hop;
   g.states = std::move(full);
   return true;
 }
@@ -286,6 +289,7 @@ error_code committer::commit_some(waiting& w) {
   std::erase_if(w.changes, [](const queued_change& c) { return c.change.id.value == 0; });
   // What is durable is answered before the next batch is written.
   answers_.deliver();
+  if (!left_.empty()) state_.options.left(std::exchange(left_, {}));
   return {};
 }
 
@@ -334,7 +338,7 @@ void committer::apply() {
         content.id, text, static_cast<std::uint32_t>(content.envelope.forward_paths.size()));
     entry.at = {target.number(), static_cast<std::uint32_t>(placed.offset),
                 static_cast<std::uint32_t>(text.size())};
-    entry.content_size = content.content_size();
+    entry.set_content_size(content.content_size());
     entry.is_large = content.large.has_value();
     entry.state_sequence = entry.full_sequence = placed.sequence;
     state_.count_live(entry, true);
@@ -355,7 +359,10 @@ void committer::apply() {
     if (i > 0 && leavers_[i].entry == leavers_[i - 1].entry) continue;
     gone_.push_back(leavers_[i].entry);
   }
-  for (auto* entry : gone_) state_.leave(*entry, target);
+  for (auto* entry : gone_) {
+    if (state_.options.left) left_.push_back(queue_id{entry->id});
+    state_.leave(*entry, target);
+  }
   gone_.clear();
   for (std::size_t i = 0; i < withdrawn_; ++i) {
     target.done.push_back({withdrawals_[i].first, withdrawals_[i].second});

@@ -24,6 +24,8 @@ constexpr std::string_view priority_word = "priority ";
 constexpr std::string_view until_word = "until ";
 constexpr std::string_view by_word = "by ";
 constexpr std::string_view submitter_word = "submitter ";
+constexpr std::string_view user_word = "user ";
+constexpr std::string_view listener_word = "listener ";
 constexpr std::string_view notify_word = "notify ";
 constexpr std::string_view orcpt_word = "orcpt ";
 constexpr std::string_view notify_letters = "nsfd";
@@ -57,7 +59,7 @@ bool is_writable(const smtp::envelope& e) noexcept {
   if (!e.recipient_options.empty() && e.recipient_options.size() != e.forward_paths.size())
     return false;
   const auto line = [](const smtp::recipient_options& o) { return is_line(o.original_recipient); };
-  return is_line(e.envelope_id) && is_line(e.submitter) &&
+  return is_line(e.envelope_id) && is_line(e.submitter) && is_line(e.user) && is_line(e.listener) &&
          std::ranges::all_of(e.recipient_options, line);
 }
 
@@ -96,6 +98,8 @@ void append_requests(std::string& text, const smtp::envelope& e) {
     append_line(text, e.by->is_return ? " R" : " N", e.by->trace ? "T" : "");
   }
   if (!e.submitter.empty()) append_line(text, submitter_word, e.submitter);
+  if (!e.user.empty()) append_line(text, user_word, e.user);
+  if (!e.listener.empty()) append_line(text, listener_word, e.listener);
 }
 
 /// What the client asked for one recipient, behind its `to`.
@@ -240,6 +244,8 @@ bool take_request(std::string_view line, smtp::envelope& to) {
   if (take_word(line, until_word)) return take_until(line, to);
   if (take_word(line, by_word)) return take_by(line, to);
   if (take_word(line, submitter_word)) return take_text(line, to.submitter);
+  if (take_word(line, user_word)) return take_text(line, to.user);
+  if (take_word(line, listener_word)) return take_text(line, to.listener);
   return false;
 }
 
@@ -300,8 +306,8 @@ std::optional<decoded_envelope> decode_envelope(std::string_view text) {
 std::optional<envelope_outline> outline_envelope(std::string_view text) {
   constexpr std::array lines{body_8bit_line, body_binary_line, smtputf8_line,
                              ret_full_line,  ret_headers_line, require_tls_line};
-  constexpr std::array words{notify_word, orcpt_word, envid_word,    priority_word,
-                             until_word,  by_word,    submitter_word};
+  constexpr std::array words{notify_word, orcpt_word,     envid_word, priority_word, until_word,
+                             by_word,     submitter_word, user_word,  listener_word};
   const auto whole = text.size();
   envelope_outline outline;
   std::int64_t at = 0;

@@ -109,6 +109,26 @@ class log_store final : public store {
     return state_.index.to_message(*entry);
   }
 
+  std::vector<stored_message> messages(std::size_t part) override {
+    std::vector<stored_message> found;
+    const std::lock_guard lock(state_.mutex);
+    state_.index.for_each(part, [&](index_entry& entry) {
+      if (!entry.is_done()) found.push_back(state_.index.to_message(entry));
+    });
+    return found;
+  }
+
+  std::optional<queue_id> oldest() override {
+    std::optional<queue_id> found;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::lock_guard lock(state_.mutex);
+      state_.index.for_each(part, [&](index_entry& entry) {
+        if (!found || entry.id < found->value) found = queue_id{entry.id};
+      });
+    }
+    return found;
+  }
+
   result<std::shared_ptr<const message>> read(queue_id id) override {
     return read_message(state_, id);
   }
@@ -161,8 +181,8 @@ class log_store final : public store {
     auto opened = state_.segments.open(*free);
     auto error = opened ? error_code() : opened.error();
     const auto block = encode_segment_header(free->header);
-    const std::string_view parts[] = {block};
-    if (!error) error = (*opened)->write_at(0, parts);
+    const std::string_view pieces[] = {block};
+    if (!error) error = (*opened)->write_at(0, pieces);
     if (!error) error = (*opened)->sync();
     state_.segments.give_back(*free);
     state_.count_room();

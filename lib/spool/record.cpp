@@ -51,6 +51,16 @@ bool take_hex(std::string_view& from, std::string_view label, std::size_t digits
 }
 
 constexpr std::string_view status_letters = "pdbr";
+constexpr std::string_view via_word = "via ";
+
+/// Callers hand in printable text; a line end in it would be the end of the record.
+void append_printable(std::string& text, std::string_view word, std::string_view rest) {
+  text += word;
+  const auto from = text.size();
+  text += rest;
+  std::replace_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), is_control, ' ');
+  text += '\n';
+}
 
 }  // namespace
 
@@ -104,20 +114,20 @@ void append_states(std::string& text, const state_set& states) {
     text += "delta\n";
   }
   if (states.hold) text += *states.hold ? "hold\n" : "release\n";
+  if (states.next_hop) append_printable(text, via_word, *states.next_hop);
   for (const auto& [recipient, state] : states.entries) {
     append_number(text, recipient);
     text += ' ';
     text += status_letters[static_cast<std::size_t>(state.status)];
     text += ' ';
     append_number(text, state.attempts);
+    if (state.warnings > 0) {
+      text += '/';
+      append_number(text, unsigned{state.warnings});
+    }
     text += ' ';
     append_number(text, to_number(state.next_attempt));
-    text += ' ';
-    const auto from = text.size();
-    text += state.diagnostic;
-    // Callers hand in printable text; a line end in it would be the end of the record.
-    std::replace_if(text.begin() + static_cast<std::ptrdiff_t>(from), text.end(), is_control, ' ');
-    text += '\n';
+    append_printable(text, " ", state.diagnostic);
   }
 }
 
@@ -132,10 +142,12 @@ bool take_state(std::string_view line, std::uint32_t recipients, state_set& to) 
   e.state.status = static_cast<recipient_status>(letter);
   line.remove_prefix(1);
   std::int64_t next = 0;
-  if (!take_blank(line) || !take_number(line, e.state.attempts) || !take_blank(line) ||
-      !take_number(line, next) || !take_blank(line)) {
-    return false;
+  if (!take_blank(line) || !take_number(line, e.state.attempts)) return false;
+  if (line.starts_with('/')) {
+    line.remove_prefix(1);
+    if (!take_number(line, e.state.warnings)) return false;
   }
+  if (!take_blank(line) || !take_number(line, next) || !take_blank(line)) return false;
   e.state.next_attempt = to_time(next);
   e.state.diagnostic = line;
   to.entries.push_back(std::move(e));
@@ -161,6 +173,8 @@ std::optional<state_set> decode_states(std::string_view text, std::uint32_t reci
     if (!take_line(text, line)) return {};
     if (line == "hold" || line == "release") {
       states.hold = line == "hold";
+    } else if (line.starts_with(via_word)) {
+      states.next_hop = line.substr(via_word.size());
     } else if (!take_state(line, recipients, states)) {
       return {};
     }

@@ -78,6 +78,7 @@ struct state_set {
   /// Of a full set: it speaks for everything up to this sequence; deltas behind it win.
   std::uint64_t as_of = 0;
   std::optional<bool> hold;
+  std::optional<std::string> next_hop;  ///< "" = as routed
   std::vector<state_change::entry> entries;
 };
 

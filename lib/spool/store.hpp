@@ -69,7 +69,7 @@ struct state_change {
   std::vector<entry> entries;
   std::optional<bool> hold;  ///< an operator's hand: true keeps the message from being delivered
   /// An operator's hand: where the message goes instead of its route; "" = as routed.
-  std::optional<std::string> next_hop;
+  std::optional<std::string> next_hop = {};
 };
 
 struct append_request {
@@ -218,6 +218,8 @@ class store {
   /// comes or goes meanwhile may be missing.
   static constexpr std::size_t parts = 256;
   virtual std::vector<stored_message> messages(std::size_t part) = 0;
+  /// The oldest message. Blocks for some milliseconds if there are very many.
+  virtual std::optional<queue_id> oldest() = 0;
   /// The message with its whole content; blocks, verifies the checksum. Errors: not_found, corrupt,
   /// io_error.
   virtual result<std::shared_ptr<const message>> read(queue_id id) = 0;

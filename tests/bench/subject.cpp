@@ -79,6 +79,8 @@ class null_store final : public spool::store {
   }
   void settle(spool::state_change, std::uint64_t, spool::completion_sink&) override {}
   std::optional<spool::stored_message> look_up(queue_id) override { return {}; }
+  std::vector<spool::stored_message> messages(std::size_t) override { return {}; }
+  std::optional<queue_id> oldest() override { return {}; }
   result<std::shared_ptr<const spool::message>> read(queue_id) override {
     return make_error_code(errc::not_found);
   }

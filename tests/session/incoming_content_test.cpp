@@ -59,6 +59,8 @@ class large_shelf final : public spool::store {
   void append(spool::append_request, spool::completion_sink&) override {}
   void settle(spool::state_change) override {}
   void settle(spool::state_change, std::uint64_t, spool::completion_sink&) override {}
+  std::vector<spool::stored_message> messages(std::size_t) override { return {}; }
+  std::optional<queue_id> oldest() override { return {}; }
   std::optional<spool::stored_message> look_up(queue_id) override { return {}; }
   result<std::shared_ptr<const spool::message>> read(queue_id) override { return errc::not_found; }
   result<std::unique_ptr<spool::content_reader>> open_content(queue_id) override {

@@ -124,7 +124,7 @@ class Message:
                 self.smtputf8 = True
             elif word == b"requiretls":
                 self.requests["requiretls"] = True
-            elif word in (b"ret", b"envid", b"submitter"):
+            elif word in (b"ret", b"envid", b"submitter", b"user", b"listener"):
                 self.requests[text_of(word)] = text_of(rest)
             elif word == b"priority":
                 self.requests["priority"] = int(rest)
@@ -138,15 +138,17 @@ class Message:
         self.states_text = states
 
     def as_object(self, states, live):
-        held, entries = fold(states, len(self.recipients))
+        held, next_hop, entries = fold(states, len(self.recipients))
         recipients = []
-        for address, requests, (letter, attempts, next_attempt, diagnostic) in zip(
+        for address, requests, (letter, attempts, warnings, next_attempt, diagnostic) in zip(
                 self.recipients, self.recipient_requests, entries):
             waits = letter == "p" and next_attempt != 0
             recipients.append({"address": address, "status": STATUS[letter], "attempts": attempts,
-                               "next_attempt": rfc3339(next_attempt) if waits else None, "diagnostic": diagnostic, **requests})
+                               "next_attempt": rfc3339(next_attempt) if waits else None, "diagnostic": diagnostic,
+                               **({"warnings": warnings} if warnings else {}), **requests})
         return {"id": f"{self.id:016X}", "size": self.size, "arrival": rfc3339(self.arrival), "held": held,
                 "reverse_path": self.sender, "body": self.body, "smtputf8": self.smtputf8, "live": live,
+                **({"next_hop": next_hop} if next_hop else {}),
                 **self.requests,
                 "recipients": recipients}
 
@@ -154,7 +156,7 @@ class Message:
 def fold(states, count):
     """The newest state of each recipient. A full set speaks for all up to the sequence it names; deltas with a
     higher sequence of their own win."""
-    held, entries, base = False, [("p", 0, 0, "")] * count, 0
+    held, next_hop, entries, base = False, "", [("p", 0, 0, 0, "")] * count, 0
     parsed = [(sequence, text_of(text).split("\n")[:-1]) for sequence, text in states]
     full = [(int(lines[0].split()[1], 16), lines) for _, lines in parsed if lines[0].startswith("full ")]
     chain = [max(full, key=lambda f: f[0])] if full else []
@@ -164,10 +166,13 @@ def fold(states, count):
         for line in lines[1:]:
             if line in ("hold", "release"):
                 held = line == "hold"
+            elif line.startswith("via "):
+                next_hop = line[4:]
             else:
                 n, letter, attempts, next_attempt, diagnostic = line.split(" ", 4)
-                entries[int(n)] = (letter, int(attempts), int(next_attempt), diagnostic)
-    return held, entries
+                attempts, _, warnings = attempts.partition("/")
+                entries[int(n)] = (letter, int(attempts), int(warnings or 0), int(next_attempt), diagnostic)
+    return held, next_hop, entries
 
 
 def read(spool, quick, complain):

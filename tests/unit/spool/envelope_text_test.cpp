@@ -32,7 +32,8 @@ bool same(const smtp::envelope& a, const smtp::envelope& b) {
          a.body == b.body && a.smtputf8 == b.smtputf8 && a.ret == b.ret &&
          a.envelope_id == b.envelope_id && a.recipient_options == b.recipient_options &&
          a.require_tls == b.require_tls && a.priority == b.priority &&
-         a.hold_until == b.hold_until && a.by == b.by && a.submitter == b.submitter;
+         a.hold_until == b.hold_until && a.by == b.by && a.submitter == b.submitter &&
+         a.user == b.user && a.listener == b.listener;
 }
 
 TEST_CASE("each request of a client has its line and comes back") {
@@ -50,6 +51,8 @@ TEST_CASE("each request of a client has its line and comes back") {
       {"until 1786011372345678\n", [](auto& e) { e.hold_until = later; }},
       {"by 1786011372345678 R\n", [](auto& e) { e.by = {later, true, false}; }},
       {"by 1786011372345678 NT\n", [](auto& e) { e.by = {later, false, true}; }},
+      {"user joe\n", [](auto& e) { e.user = "joe"; }},
+      {"listener [::1]:587\n", [](auto& e) { e.listener = "[::1]:587"; }},
       {"submitter <>\n", [](auto& e) { e.submitter = "<>"; }},
       {"submitter j\xc3\xb6@a.example\n", [](auto& e) { e.submitter = "j\xc3\xb6@a.example"; }},
   }));

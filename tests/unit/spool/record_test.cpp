@@ -117,6 +117,7 @@ TEST_CASE("states come back as they were, whatever the diagnostic holds") {
   set.is_full = GENERATE(false, true);
   set.as_of = set.is_full ? 0xabcdef : 0;
   set.hold = GENERATE(std::optional<bool>(), true, false);
+  set.next_hop = GENERATE(values<std::optional<std::string>>({{}, "", "[relay.test]:587"}));
   for (const auto status : {recipient_status::pending, recipient_status::delivered,
                             recipient_status::bounced, recipient_status::removed}) {
     const auto number = static_cast<std::uint32_t>(set.entries.size());
@@ -125,6 +126,7 @@ TEST_CASE("states come back as they were, whatever the diagnostic holds") {
             .entries[0]);
   }
   set.entries.push_back(change_of(queue_id{1}, 4, recipient_status::pending, 1, "").entries[0]);
+  set.entries.back().state.warnings = 255;
   std::string text;
   append_states(text, set);
   const auto back = decode_states(text, 5);
@@ -132,6 +134,7 @@ TEST_CASE("states come back as they were, whatever the diagnostic holds") {
   CHECK(back->is_full == set.is_full);
   CHECK(back->as_of == set.as_of);
   CHECK(back->hold == set.hold);
+  CHECK(back->next_hop == set.next_hop);
   REQUIRE(back->entries.size() == set.entries.size());
   for (std::size_t i = 0; i < set.entries.size(); ++i) {
     CHECK(back->entries[i].recipient == set.entries[i].recipient);
@@ -155,7 +158,8 @@ TEST_CASE("a line end in a diagnostic does not end the record") {
 TEST_CASE("what is no text of ours is not taken for one") {
   for (const auto* text : {"", "\n", "full\n", "full xyz\n", "delta", "delta\nhold", "delta\n0\n",
                            "delta\n0 x 1 1 d\n", "delta\n0 p 1 1\n", "delta\n-1 p 1 1 d\n",
-                           "delta\n0 p 99999999999 1 d\n", "delta\n\n"}) {
+                           "delta\n0 p 99999999999 1 d\n", "delta\n0 p 1/256 1 d\n",
+                           "delta\n0 p 1/ 1 d\n", "delta\n\n"}) {
     CAPTURE(text);
     CHECK_FALSE(decode_states(text, 3));
     CHECK_FALSE(decode_envelope(text));

@@ -44,6 +44,8 @@ spool_model::effect spool_model::add_hold(spool::state_change& change, bool hold
   auto& holds = messages_.at(change.id).holds;
   holds.push_back(hold);
   change.hold = hold;
+  // So that both are seen to belong together.
+  change.next_hop = hold ? "held.test" : "";
   return {change.id, std::nullopt, static_cast<std::uint32_t>(holds.size() - 1)};
 }
 

@@ -38,6 +38,8 @@ void spool_model::check_states(queue_id id, const tracked& known,
   const auto oldest = known.holds.begin() + static_cast<std::ptrdiff_t>(known.durable_hold);
   if (std::find(oldest, known.holds.end(), found.is_held) == known.holds.end())
     broken.push_back("back: the hold of " + id.text());
+  if (found.next_hop != (found.is_held ? "held.test" : ""))
+    broken.push_back("not with the hold: the next hop of " + id.text());
 }
 
 void spool_model::check_message(queue_id id, const tracked& known,

@@ -114,6 +114,7 @@ inline spool::state_change change_of(queue_id id, std::uint32_t recipient,
   e.recipient = recipient;
   e.state.status = status;
   e.state.attempts = attempts;
+  e.state.warnings = static_cast<std::uint8_t>(attempts % 3);
   e.state.next_attempt = wall_time(std::chrono::seconds(1'800'001'000 + attempts));
   e.state.diagnostic = std::move(diagnostic);
   return change;

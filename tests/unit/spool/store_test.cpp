@@ -2,6 +2,7 @@
 #include "spool/store.hpp"
 
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "unit/spool/spool_world.hpp"
 
@@ -252,6 +253,52 @@ TEST_CASE_METHOD(spool_world, "hold and release survive, apart from states") {
   REQUIRE_FALSE(flush());
   crash(1);
   CHECK_FALSE(opened.found.at(queue_id{5}).is_held);
+}
+
+TEST_CASE_METHOD(spool_world, "another next hop survives until it is taken back") {
+  REQUIRE_FALSE(append(make_message(5, "x", 20)));  // enough recipients for deltas
+  spool::state_change elsewhere;
+  elsewhere.id = queue_id{5};
+  elsewhere.next_hop = "[other.test]:587";
+  REQUIRE_FALSE(settle(elsewhere, 1));
+  REQUIRE_FALSE(settle(change_of(queue_id{5}, 3, recipient_status::pending, 1), 2));
+  CHECK(store().look_up(queue_id{5})->next_hop == "[other.test]:587");
+  crash(1);
+  CHECK(opened.found.at(queue_id{5}).next_hop == "[other.test]:587");
+  reopen();
+  CHECK(opened.found.at(queue_id{5}).next_hop == "[other.test]:587");
+  elsewhere.next_hop = "";
+  REQUIRE_FALSE(settle(elsewhere, 3));
+  crash(1);
+  CHECK(opened.found.at(queue_id{5}).next_hop.empty());
+}
+
+TEST_CASE_METHOD(spool_world, "operators see every message that is in the spool, once") {
+  for (std::uint64_t id = 1; id <= 600; ++id) REQUIRE_FALSE(append(make_message(id, "x")));
+  REQUIRE_FALSE(settle(end_of(queue_id{7}), 1000));
+  std::set<queue_id> seen;
+  for (std::size_t part = 0; part < spool::store::parts; ++part)
+    for (const auto& m : store().messages(part)) CHECK(seen.insert(m.id).second);
+  CHECK(seen.size() == 599);
+  CHECK_FALSE(seen.contains(queue_id{7}));
+}
+
+TEST_CASE_METHOD(spool_world, "who has left is told once, when that is durable") {
+  std::vector<queue_id> left;
+  options.left = [&](std::vector<queue_id> ids) {
+    left.insert(left.end(), ids.begin(), ids.end());
+  };
+  reopen();
+  REQUIRE_FALSE(append(make_message(5, "x", 2)));
+  REQUIRE_FALSE(append(make_message(6, "x")));
+  store().settle(change_of(queue_id{5}, 0, recipient_status::delivered));
+  store().settle(end_of(queue_id{6}));
+  CHECK(left.empty());
+  REQUIRE_FALSE(flush());
+  CHECK(left == std::vector<queue_id>{queue_id{6}});
+  REQUIRE_FALSE(settle(change_of(queue_id{5}, 1, recipient_status::bounced), 3));
+  CHECK(settle(end_of(queue_id{6}), 4) == errc::not_found);
+  CHECK(left == std::vector<queue_id>{queue_id{6}, queue_id{5}});
 }
 
 TEST_CASE_METHOD(spool_world, "requests that make no sense are refused, not stored") {
