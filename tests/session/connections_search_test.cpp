@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 
 #include "session/connections_scene.hpp"
-#include "smtp/path.hpp"
 
 namespace relais::testing {
 namespace {
@@ -318,24 +317,6 @@ TEST_CASE("a connection comes from the source address of its route and family") 
   CHECK(other.remotes[0].address == s.here);
 }
 
-struct message_in_hand {
-  explicit message_in_hand(std::vector<std::string> to,
-                           std::string text = "Subject: x\r\n\r\nx\r\n")
-      : content(std::move(text)) {
-    for (const auto& t : to) {
-      envelope.forward_paths.push_back(smtp::parse_address(t).value());
-      out.what.recipients.push_back(out.what.recipients.size());
-    }
-    envelope.reverse_path = smtp::parse_address("a@here.test").value();
-    out.what.message = &envelope;
-    out.what.size = content.size();
-    out.content = std::make_unique<delivery::content_in_memory>(content);
-  }
-  std::string content;
-  smtp::envelope envelope;
-  delivery::outgoing out;
-};
-
 TEST_CASE("a UNIX socket that speaks LMTP is a host as any other") {
   connections_scene s("routes: [{next_hops: [\"unix:/run/lmtp\"], protocol: lmtp}]");
   listen_address at;
@@ -347,14 +328,7 @@ TEST_CASE("a UNIX socket that speaks LMTP is a host as any other") {
   CHECK(got.relay == "unix:/run/lmtp");
   CHECK(got.remote_mta.empty());
   message_in_hand m({"b@far.test", "c@far.test"});
-  bool is_sent = false;
-  s.tasks.spawn(
-      "send",
-      [](delivery::client_session& c, delivery::outgoing& out, bool& sent) -> net::task<void> {
-        co_await c.send(out, nullptr);
-        sent = true;
-      }(*got.session, m.out, is_sent));
-  REQUIRE(s.world.run_until([&] { return is_sent; }, 1h));
+  s.send(*got.session, m);
   REQUIRE(m.out.what.results.size() == 2);
   CHECK(m.out.what.results[1].remote->code() == 250);
   CHECK(lmtp.contents == strings{"Subject: x\n\nx\n.\n"});
@@ -369,6 +343,27 @@ TEST_CASE("a UNIX socket that is not there is a host that is dead") {
   const auto got = s.reach("b@far.test");
   CHECK(got.why.reason == "connect to unix:/run/lmtp: No such file or directory");
   CHECK(got.why.status == "4.4.1");
+}
+
+TEST_CASE("a host that lies about PIPELINING is believed no more") {
+  connections_scene s;
+  s.world.cuts_writes = false;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  mx.garbles = true;
+  auto got = s.reach("b@far.test");
+  message_in_hand first({"b@far.test"});
+  s.send(*got.session, first);
+  CHECK_FALSE(got.session->is_usable());
+  CHECK(mx.most_commands > 1);
+  s.give_back("b@far.test", got);
+  mx.garbles = false;
+  mx.most_commands = 0;
+  got = s.reach("b@far.test");
+  REQUIRE(got.session);
+  message_in_hand second({"b@far.test"});
+  s.send(*got.session, second);
+  CHECK(second.out.what.results[0].remote->code() == 250);
+  CHECK(mx.most_commands == 1);
 }
 
 struct need_scene : connections_scene {
