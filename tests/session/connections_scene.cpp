@@ -112,6 +112,7 @@ net::task<void> mail_host::serve(net::accepted_connection accepted) {
     presence& operator=(const presence&) = delete;
   };
   ++connections;
+  is_content_ = false;
   remotes.push_back(accepted.remote);
   presence here(*this, std::move(accepted.connection));
   auto& s = here.stream;
