@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/bench"))
 from relay import full_queue, peers, report, scenarios  # noqa: E402
 
-ORDER = "ABCDETFLISWQ"
+ORDER = "ABCDETFLISWQX"
 
 
 def parse():
@@ -34,7 +34,7 @@ def parse():
     parser.add_argument("--rounds", type=int, default=None, metavar="N", help="(3)")
     parser.add_argument("--seconds", type=float, default=None, metavar="S", help="for which clients send (8)")
     parser.add_argument("--q-messages", type=int, default=None, metavar="N",
-                        help="messages in the queue in Q, ten for each dead destination (1,000,000)")
+                        help="messages in the queue in Q, ten for each dead destination (1,000,000); a tenth in X")
     parser.add_argument("--idle-connections", type=int, default=None, metavar="N",
                         help="of relais in F (10,000); the others get 1,000 at most")
     parser.add_argument("--chunking", action="store_true", help="the next hop offers CHUNKING")
@@ -74,8 +74,8 @@ def chosen(parser, options):
 
 
 def one(mta, scenario, folder, options):
-    if scenario == "Q":
-        return full_queue.FullQueue(mta, folder, options).measure()
+    if scenario in "QX":
+        return full_queue.FullQueue(mta, folder, options, silent=scenario == "X").measure()
     return scenarios.run(mta, scenario, folder, options)
 
 
@@ -85,7 +85,7 @@ def measure(mtas, folder, options):
         # Another MTA begins each round, so that none has always the same neighbour.
         order = mtas[number % len(mtas):] + mtas[:number % len(mtas)]
         for scenario in (s for s in ORDER if s in options.scenarios):
-            if scenario == "Q" and number > 0:
+            if scenario in "QX" and number > 0:
                 continue  # has rounds of its own
             for mta in order:
                 if not scenarios.suits(mta, scenario):
