@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/bench"))
-from relay import full_queue, peers, report, scenarios  # noqa: E402
+from relay import full_queue, peers, profile, report, scenarios  # noqa: E402
 
 ORDER = "ABCDETFLISWQX"
 
@@ -40,6 +40,8 @@ def parse():
     parser.add_argument("--chunking", action="store_true", help="the next hop offers CHUNKING")
     parser.add_argument("--relaisd", metavar="FILE", help="this program instead of the one just built")
     parser.add_argument("--before", metavar="FILE", help="an older relaisd, measured as a peer named before")
+    parser.add_argument("--profile", action="store_true",
+                        help="instead: where relais spends its time in each of the scenarios A to E, T (needs perf)")
     parser.add_argument("--dir", default=None, metavar="DIR", help="where the queues are (build/bench-relay)")
     parser.add_argument("--json", metavar="FILE", help="all runs, for a program")
     parser.add_argument("--markdown", metavar="FILE", help="the tables into a file, too")
@@ -117,6 +119,10 @@ def main():
     folder.chmod(0o755)
     try:
         options.certificate = make_certificate(folder)
+        if options.profile:
+            for scenario in (s for s in ORDER if s in options.scenarios and s in scenarios.SHAPES):
+                print(profile.profile(folder, options, scenario) + "\n")
+            return 0
         runs = measure(mtas, folder, options)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(runs, indent=1) + "\n")
