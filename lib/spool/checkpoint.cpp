@@ -50,7 +50,7 @@ void put_entry(std::string& to, const index& from, const index_entry& e) {
 bool take_entry(octet_reader& in, index& to) {
   index_entry e;
   e.id = in.number<std::uint64_t>();
-  e.content_size = in.number<std::uint64_t>();
+  e.set_content_size(in.number<std::uint64_t>());
   e.state_sequence = in.number<std::uint64_t>();
   e.full_sequence = in.number<std::uint64_t>();
   e.full_segment = in.number<std::uint32_t>();
@@ -76,7 +76,7 @@ bool take_entry(octet_reader& in, index& to) {
   const auto envelope = in.text();
   if (!in.good()) return false;
   auto& entry = to.insert(queue_id{e.id}, envelope, e.recipients);
-  entry.content_size = e.content_size;
+  entry.set_content_size(e.content_size);
   entry.state_sequence = e.state_sequence;
   entry.full_sequence = e.full_sequence;
   entry.full_segment = e.full_segment;

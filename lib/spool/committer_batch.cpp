@@ -338,7 +338,7 @@ void committer::apply() {
         content.id, text, static_cast<std::uint32_t>(content.envelope.forward_paths.size()));
     entry.at = {target.number(), static_cast<std::uint32_t>(placed.offset),
                 static_cast<std::uint32_t>(text.size())};
-    entry.content_size = content.content_size();
+    entry.set_content_size(content.content_size());
     entry.is_large = content.large.has_value();
     entry.state_sequence = entry.full_sequence = placed.sequence;
     state_.count_live(entry, true);

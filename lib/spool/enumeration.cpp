@@ -224,7 +224,7 @@ void enumerator::take_message(reading& r, const record_view& record) {
   if (entry->at.segment == 0 || states.as_of >= entry->full_sequence) {
     other = entry->at.segment;
     entry->at = {number, static_cast<std::uint32_t>(record.offset), record.header.text_size};
-    entry->content_size = decoded->large ? decoded->large->size : record.header.body_size;
+    entry->set_content_size(decoded->large ? decoded->large->size : record.header.body_size);
     entry->is_large = decoded->large.has_value();
     entry->full_sequence = states.as_of;
     entry->full_segment = 0;

@@ -92,6 +92,9 @@ struct index_entry {
   std::uint32_t recipients = 0;
   std::uint32_t envelope_size = 0;  ///< packed
 
+  void set_content_size(std::uint64_t octets) noexcept {
+    content_size = octets & ((std::uint64_t{1} << 59) - 1);
+  }
   std::uint64_t record_size() const noexcept {
     return (record_header_size + at.text_size + (is_large ? 0 : content_size) + 7) / 8 * 8;
   }

@@ -181,8 +181,8 @@ class log_store final : public store {
     auto opened = state_.segments.open(*free);
     auto error = opened ? error_code() : opened.error();
     const auto block = encode_segment_header(free->header);
-    const std::string_view parts[] = {block};
-    if (!error) error = (*opened)->write_at(0, parts);
+    const std::string_view pieces[] = {block};
+    if (!error) error = (*opened)->write_at(0, pieces);
     if (!error) error = (*opened)->sync();
     state_.segments.give_back(*free);
     state_.count_room();
