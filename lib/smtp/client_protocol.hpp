@@ -100,8 +100,8 @@ struct server_features {
 };
 
 /// At which step a session or a transaction failed, and the last reply there.
-/// An unanswered recipient has `data` while the end of the content was not sent, `content` from
-/// there on.
+/// An unanswered recipient has `content` where the end of the content may have left and no 421 came
+/// before: it may be delivered. With every other step it is not: `data` while the content is due.
 enum class client_step : std::uint8_t {
   connect,
   greeting,
