@@ -172,9 +172,9 @@ exit_code run(config::settings settings) {
   world surroundings;
   for (const auto& w : workers) {
     surroundings.workers.push_back(&w->runtime);
+    surroundings.resolvers.push_back(w->resolver.get());
     surroundings.client_resolvers.push_back(w->client_resolver.get());
   }
-  surroundings.resolver = first.resolver.get();
   surroundings.disk = disk.get();
   surroundings.committer = committer.get();
   surroundings.readers = readers.get();
@@ -182,6 +182,7 @@ exit_code run(config::settings settings) {
   surroundings.blocking = blocking.get();
   surroundings.descriptors = &descriptors;
   surroundings.events = log.get();
+  surroundings.maintenance_may_wait = true;
   relay mail(settings, surroundings);
   for (auto& l : listeners) {
     if (l.worker == 0) {

@@ -1,168 +1,129 @@
 #include "delivery/settler.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
-#include "base/text.hpp"
-#include "message/delivery_report.hpp"
+#include "delivery/report_writer.hpp"
+#include "policy/clock_jump.hpp"
 
 namespace relais::delivery {
 namespace {
+
+// The disk is full or failing.
+constexpr auto wait_after_failed_report = std::chrono::minutes(5);
+// RFC 5321 4.5.4.1, where a schedule says nothing.
+constexpr duration default_interval = std::chrono::minutes(30);
+constexpr std::string_view suspended = "delivery temporarily suspended: ";
 
 double seconds(duration d) {
   return std::max(0.0, std::chrono::duration<double>(d).count());
 }
 
-// What the spool keeps of a remote text; the log has it whole.
-constexpr std::size_t diagnostic_limit = 300;
+smtp::path postmaster_of(const config::settings& settings) {
+  if (settings.report.postmaster.empty()) return {};
+  auto parsed = smtp::parse_address(settings.report.postmaster);
+  return parsed ? std::move(*parsed) : smtp::path();
+}
 
-// As much as is read of a message for a report that returns its header.
-constexpr std::uint64_t header_limit = 256 * 1024;
-// A larger message is not returned as a whole, whatever RET says: a report is made in memory, where
-// it is there as read, as a part, and as the whole of it.
-constexpr std::uint64_t return_limit = 1024 * 1024;
-constexpr std::uint64_t copies_of_returned = 3;
+/// After a jump of the clock every message gets another attempt before its age may end it.
+duration grace_of(const policy::retry_schedule& schedule) {
+  if (schedule.intervals.empty()) return 2 * default_interval;
+  return 2 * *std::ranges::max_element(schedule.intervals);
+}
 
-// The disk is full or failing.
-constexpr auto wait_after_failed_report = std::chrono::minutes(5);
+spool::state_change change_of(const queue::delivery_job& job, const judgement& j) {
+  spool::state_change change;
+  change.id = job.message->id;
+  for (std::size_t i = 0; i < j.states.size(); ++i) {
+    spool::state_change::entry entry;
+    entry.recipient = static_cast<std::uint32_t>(job.recipients[i]);
+    entry.state = j.states[i];
+    change.entries.push_back(std::move(entry));
+  }
+  return change;
+}
 
-std::string random_boundary(random& rng) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text = "=_relais_";
-  for (int i = 0; i < 24; ++i) text += digits[rng.below(16)];
-  return text;
+bool tells(const judgement& j, told what) {
+  return std::ranges::find(j.tell, what) != j.tell.end();
 }
 
 }  // namespace
 
-// What is to be done, decided before anything is written.
-struct settler::plan {
-  wall_time now;
-  wall_time next_attempt;
-  spool::state_change change;
-  std::vector<std::size_t> deferred;  // indexes into the verdicts
-  std::vector<std::size_t> bounced;
-  std::vector<std::size_t> reported;  // what the sender is told: failed, or relayed
-  bool expired = false;
+struct settler::parts {
+  explicit parts(settler_world surroundings)
+      : world(std::move(surroundings)), writer(world), postmaster(postmaster_of(world.settings)) {}
+
+  void say(bool is_warning, const std::string& text) {
+    world.events.emit(events::notice{"bounce", is_warning, text});
+  }
+  void emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                     const attempt& how);
+  void say_what_is_not_reported(const queue::delivery_job& job,
+                                const std::vector<verdict>& verdicts, const judgement& j);
+  net::task<bool> report(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                         const attempt& how, judgement& j, wall_time now);
+  void say_reported(const queue::delivery_job& job, const judgement& j, queue_id report,
+                    duration wait);
+  void say_no_place(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
+                    const judgement& j, const smtp::path& to);
+  void take_back(const queue::delivery_job& job, judgement& j, wall_time now);
+
+  settler_world world;
+  report_writer writer;
+  smtp::path postmaster;
+  policy::clock_jump jumps;
 };
 
-settler::settler(const net::runtime& world, std::string hostname,
-                 const policy::retry_schedule& schedule, queue::scheduler& scheduler,
-                 queue::spool_gate& gate, queue_id_source& ids, queue::memory_budget& budget,
-                 event_sink& events)
-    : world_(world),
-      hostname_(std::move(hostname)),
-      schedule_(schedule),
-      scheduler_(scheduler),
-      gate_(gate),
-      ids_(ids),
-      budget_(budget),
-      events_(events) {}
+settler::settler(settler_world surroundings)
+    : parts_(std::make_unique<parts>(std::move(surroundings))) {}
 
-net::task<void> settler::settle(queue::destination& to, queue::delivery_job job,
-                                std::vector<verdict> verdicts, const attempt& how) {
-  emit_attempts(job, verdicts, how);
-  auto& message = *job.message;
-  plan p;
-  judge(job, verdicts, how, p);
-  if (p.expired) {
-    const auto sender = message.envelope->reverse_path.text();
-    events_.emit(events::expired{message.id, sender});
+settler::~settler() = default;
+
+net::task<remainder> settler::settle(const queue::delivery_job& job, const policy::route& way,
+                                     std::vector<verdict> verdicts, const attempt& how) {
+  auto& p = *parts_;
+  if (how.is_untried) {
+    for (auto& v : verdicts)
+      if (v.what == outcome::deferred && !v.reason.starts_with(suspended))
+        v.reason.insert(0, suspended);
   }
+  p.emit_attempts(job, verdicts, how);
+  const auto now = p.world.world.clock.wall();
+  const auto grace = grace_of(way.retry);
+  const bool ages_count = p.jumps.may_expire(p.world.world.clock.now(), now, grace);
+  const circumstances around{job,          how, way.retry,  p.world.settings.report,
+                             p.postmaster, now, ages_count, grace};
+  auto j = judge(around, verdicts, p.world.world.random);
+  if (j.expired) {
+    const auto sender = job.message->envelope->reverse_path.text();
+    p.world.events.emit(events::expired{job.message->id, sender});
+  }
+  p.say_what_is_not_reported(job, verdicts, j);
+  const bool is_told = std::ranges::any_of(j.tell, [](told t) { return t != told::nothing; });
   bool stored = false;
-  if (!p.bounced.empty() && message.is_report()) {
-    events_.emit(
-        events::notice{"bounce", true,
-                       "the report " + message.id.text() +
-                           " cannot be delivered and is dropped: no report about a report"});
-  } else if (!p.reported.empty()) {
-    stored = co_await report(job, verdicts, how, p);
-  }
-  for (auto& entry : p.change.entries) message.recipients[entry.recipient] = entry.state;
-  if (!stored && !p.change.entries.empty()) gate_.settle(std::move(p.change));
-  if (!p.deferred.empty()) {
-    message.release_content();
-    queue::delivery_job again;
-    again.message = job.message;
-    for (const auto i : p.deferred) again.recipients.push_back(job.recipients[i]);
-    scheduler_.postpone(to, std::move(again), scheduler_.due_at(p.next_attempt));
-  }
-  if (message.is_done()) {
-    message.release_content();
-    events_.emit(events::removed{message.id});
-  }
+  if (is_told) stored = co_await p.report(job, verdicts, how, j, now);
+  if (!stored && j.is_new) p.world.gate.settle(change_of(job, j));
+  remainder rest;
+  rest.next_attempt = j.next_attempt;
+  rest.attempts = j.attempts;
+  rest.warnings = j.warnings;
+  for (const auto position : j.deferred) rest.recipients.push_back(job.recipients[position]);
+  co_return rest;
 }
 
-/// RFC 3461 5.2.2, 5.2.6. Where the peer has DSN, success is its to tell.
-bool settler::wants_report(const queue::queued_message& message, std::size_t recipient,
-                           const verdict& v, const attempt& how) noexcept {
-  if (message.is_report()) return false;
-  const auto& asked = message.envelope->options_of(recipient).notify;
-  switch (v.what) {
-    case outcome::delivered: return asked.success && !how.peer_reports;
-    case outcome::bounced: return !asked.is_specified() || asked.failure;
-    case outcome::deferred: break;
-  }
-  return false;
-}
-
-void settler::judge(const queue::delivery_job& job, std::vector<verdict>& verdicts,
-                    const attempt& how, plan& p) {
+void settler::parts::emit_attempts(const queue::delivery_job& job,
+                                   const std::vector<verdict>& verdicts, const attempt& how) {
+  const auto now = world.world.clock.now();
   const auto& message = *job.message;
-  p.now = world_.clock.wall();
-  p.change.id = message.id;
-  std::uint32_t attempts = 0;
-  for (const auto r : job.recipients) attempts = std::max(attempts, message.recipients[r].attempts);
-  ++attempts;
-  // After a jump of the clock every message gets another attempt before its age may end it.
-  const auto grace = 2 * *std::ranges::max_element(schedule_.intervals);
-  const bool ages_count = clock_jump_.may_expire(world_.clock.now(), p.now, grace);
-  // FUTURERELEASE: the life in the queue begins when it may be delivered (RFC 4865 5).
-  const auto born = std::max(message.arrival, message.envelope->hold_until.value_or(wall_time{}));
-  const auto counted_from = ages_count ? born : p.now;
-  p.next_attempt = policy::next_attempt(schedule_, attempts, counted_from, p.now,
-                                        message.is_report(), world_.random);
-  bool over = policy::is_expired(schedule_, counted_from, p.now, message.is_report());
-  if (const auto& by = message.envelope->by; by && by->is_return) {
-    over = over || p.now >= by->at;
-    p.next_attempt = std::max(p.now, std::min(p.next_attempt, by->at));
-  }
-  for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    auto& v = verdicts[i];
-    spool::state_change::entry entry;
-    entry.recipient = static_cast<std::uint32_t>(job.recipients[i]);
-    entry.state.attempts = attempts;
-    entry.state.diagnostic = v.reason.substr(0, diagnostic_limit);
-    if (v.what == outcome::deferred && over) {
-      p.expired = true;
-      v.what = outcome::bounced;
-      v.status = "5.4.7";
-    }
-    switch (v.what) {
-      case outcome::delivered: entry.state.status = spool::recipient_status::delivered; break;
-      case outcome::bounced:
-        entry.state.status = spool::recipient_status::bounced;
-        p.bounced.push_back(i);
-        break;
-      case outcome::deferred:
-        entry.state.next_attempt = p.next_attempt;
-        p.deferred.push_back(i);
-        break;
-    }
-    if (wants_report(message, job.recipients[i], v, how)) p.reported.push_back(i);
-    p.change.entries.push_back(std::move(entry));
-  }
-}
-
-void settler::emit_attempts(const queue::delivery_job& job, const std::vector<verdict>& verdicts,
-                            const attempt& how) {
-  const auto now = world_.clock.now();
-  const auto& message = *job.message;
+  const auto began = how.began == steady_time{} ? now : how.began;
+  const auto connected = how.connected == steady_time{} ? now : how.connected;
   events::delays took;
-  took.in_queue = seconds(how.began - job.ready_since);
-  took.connecting = seconds(how.connected - how.began);
-  took.sending = seconds(now - how.connected);
+  took.in_queue = seconds(began - job.ready_since);
+  took.connecting = seconds(connected - began);
+  took.sending = seconds(now - connected);
   const auto age =
-      seconds(std::chrono::duration_cast<duration>(world_.clock.wall() - message.arrival));
+      seconds(std::chrono::duration_cast<duration>(world.world.clock.wall() - message.arrival));
   took.before_queue = std::max(0.0, age - took.in_queue - took.connecting - took.sending);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const auto& v = verdicts[i];
@@ -179,114 +140,108 @@ void settler::emit_attempts(const queue::delivery_job& job, const std::vector<ve
                : v.what == outcome::deferred ? "deferred"
                                              : "bounced";
     e.reason = v.reason;
-    events_.emit(e);
+    world.events.emit(e);
   }
 }
 
-net::task<bool> settler::report(const queue::delivery_job& job,
-                                const std::vector<verdict>& verdicts, const attempt& how, plan& p) {
+/// What nobody will be told is at least in the log, in words.
+void settler::parts::say_what_is_not_reported(const queue::delivery_job& job,
+                                              const std::vector<verdict>& verdicts,
+                                              const judgement& j) {
   const auto& message = *job.message;
-  const auto held = message.content;
-  std::string read;
-  queue::memory_lease reading(budget_);
-  const auto most = message.envelope->ret == smtp::dsn_return::full ? return_limit : header_limit;
-  if (!held) read = co_await read_original(message, most, reading);
-  const auto made = std::make_shared<spool::message>();
-  made->id = ids_.next(p.now);
-  made->arrival = p.now;
-  made->envelope.forward_paths.push_back(message.envelope->reverse_path);
-  const std::string_view original = held ? held->content : read;
-  made->content = make_report(message, verdicts, how, p, job, original, made->id);
-  const bool eight_bit = std::ranges::any_of(made->content, [](char c) { return (c & 0x80) != 0; });
-  if (eight_bit) made->envelope.body = smtp::body_type::eight_bit_mime;
-  made->envelope.smtputf8 = message.envelope->reverse_path.needs_smtputf8();
-  std::shared_ptr<const spool::message> durable = made;
-  std::vector<spool::state_change> together{p.change};
-  const auto error = co_await gate_.append(durable, std::move(together));
-  if (error) {
-    // No report, so nobody would know: who failed stays, and the attempt is repeated. Who was
-    // delivered is not: a success is told once or never.
-    events_.emit(events::notice{"bounce", true,
-                                message.id.text() + ": the report could not be stored (" +
-                                    error.message() + "), failed recipients stay deferred"});
-    // Not at once: the next attempt of a message whose time is over would be now, again and again.
-    p.next_attempt = std::max(p.next_attempt, p.now + wait_after_failed_report);
-    for (const auto i : p.reported) {
-      if (verdicts[i].what != outcome::bounced) continue;
-      p.change.entries[i].state.status = spool::recipient_status::pending;
-      p.change.entries[i].state.next_attempt = p.next_attempt;
-      p.deferred.push_back(i);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    if (verdicts[i].what != outcome::bounced || j.tell[i] != told::nothing) continue;
+    const auto to = message.envelope->forward_paths[job.recipients[i]].text();
+    if (message.is_report()) {
+      say(true, fmt::format("{}: the report to <{}> cannot be delivered and is dropped: no report "
+                            "about a report",
+                            message.id.text(), to));
+    } else if (!world.settings.report.failed) {
+      say(false, fmt::format("{}: to=<{}> failed; no report is sent: report.failed is off",
+                             message.id.text(), to));
     }
-    std::ranges::sort(p.deferred);
+  }
+}
+
+/// True: the report, and the states with it, are durable.
+net::task<bool> settler::parts::report(const queue::delivery_job& job,
+                                       const std::vector<verdict>& verdicts, const attempt& how,
+                                       judgement& j, wall_time now) {
+  const auto& to = job.message->is_report() ? postmaster : job.message->envelope->reverse_path;
+  const auto address = to.text();
+  const bool may_wait = tells(j, told::failed) || tells(j, told::relayed);
+  const auto wait = world.reports.take(address, world.world.clock.now(), may_wait);
+  if (!wait) {
+    say_no_place(job, verdicts, j, to);
     co_return false;
   }
-  if (!p.bounced.empty()) {
-    events_.emit(events::bounced{message.id, made->id});
+  // A delay that is told late is no news.
+  if (*wait > duration::zero()) std::ranges::replace(j.tell, told::delayed, told::nothing);
+  auto change = change_of(job, j);
+  const report_order order{job, verdicts, how, j, to, now, *wait};
+  const auto written = co_await writer.write(order, std::move(change));
+  if (written) {
+    say_reported(job, j, *written, *wait);
+    co_return true;
+  }
+  world.reports.give_back(address);
+  say(true, fmt::format("{}: the report could not be stored ({}), failed recipients stay deferred",
+                        job.message->id.text(), written.error().message()));
+  take_back(job, j, now);
+  co_return false;
+}
+
+void settler::parts::say_reported(const queue::delivery_job& job, const judgement& j,
+                                  queue_id report, duration wait) {
+  const auto& message = *job.message;
+  if (message.is_report()) {
+    say(false, fmt::format("{}: postmaster notification: {}", message.id.text(), report.text()));
+  } else if (tells(j, told::failed)) {
+    world.events.emit(events::bounced{message.id, report});
   } else {
-    events_.emit(events::notice{
-        "bounce", false,
-        message.id.text() + ": sender delivery status notification: " + made->id.text()});
+    say(false, fmt::format("{}: sender {} notification: {}", message.id.text(),
+                           tells(j, told::relayed) ? "delivery status" : "delay", report.text()));
   }
-  queue::memory_lease lease(budget_);
-  const bool keep = lease.cover(durable->content.size());
-  auto queued = queue::make_queued(std::move(durable), std::move(lease));
-  if (!keep) queued->release_content();
-  scheduler_.add(queued);
-  co_return true;
+  if (wait > duration::zero()) {
+    say(true, fmt::format("{}: more than {} reports to one address (report.limit): held back for "
+                          "{} s",
+                          report.text(), world.settings.report.limit,
+                          std::chrono::duration_cast<std::chrono::seconds>(wait).count()));
+  }
 }
 
-net::task<std::string> settler::read_original(const queue::queued_message& message,
-                                              std::uint64_t most, queue::memory_lease& lease) {
-  // Without memory to spare the report goes without the original's header rather than not at all.
-  if (message.size > most || !lease.cover(copies_of_returned * message.size)) {
-    most = header_limit;
-    if (!lease.cover(std::min(message.size, most))) co_return std::string();
+void settler::parts::say_no_place(const queue::delivery_job& job,
+                                  const std::vector<verdict>& verdicts, const judgement& j,
+                                  const smtp::path& to) {
+  for (std::size_t i = 0; i < j.tell.size(); ++i) {
+    if (j.tell[i] == told::nothing) continue;
+    const bool is_loss = j.tell[i] == told::failed;
+    const auto& about = job.message->envelope->forward_paths[job.recipients[i]];
+    say(is_loss, fmt::format("{}: too many reports to <{}> (report.limit): it is not told that "
+                             "<{}> {}: {}",
+                             job.message->id.text(), to.text(), about.text(),
+                             is_loss                      ? "failed"
+                             : j.tell[i] == told::delayed ? "is delayed"
+                                                          : "was relayed",
+                             verdicts[i].reason));
   }
-  if (message.size <= most) {
-    auto read = co_await gate_.read(message.id);
-    if (read && (*read)->content.size() == message.size) co_return (*read)->content;
-  }
-  auto opened = co_await gate_.open_content(message.id);
-  if (!opened) co_return std::string();
-  auto from = std::move(*opened);
-  auto beginning = co_await gate_.next_piece(std::move(from), header_limit);
-  if (!beginning) co_return std::string();
-  // What is cut off in the middle of a line is no line.
-  beginning->resize(beginning->rfind('\n') + 1);
-  co_return std::move(*beginning);
 }
 
-std::string settler::make_report(const queue::queued_message& message,
-                                 const std::vector<verdict>& verdicts, const attempt& how,
-                                 const plan& p, const queue::delivery_job& job,
-                                 std::string_view original, queue_id id) {
-  message::report_request request;
-  request.reporting_mta = hostname_;
-  request.boundary = random_boundary(world_.random);
-  request.original_id = message.id;
-  request.report_id = id;
-  request.original_arrival = message.arrival;
-  request.now = p.now;
-  request.original_sender = message.envelope->reverse_path;
-  request.envelope_id = message.envelope->envelope_id;
-  request.original_content = original;
-  // RFC 3461 4.3: RET is about failures.
-  request.return_full = message.envelope->ret == smtp::dsn_return::full && !p.bounced.empty() &&
-                        original.size() == message.size && message.size <= return_limit;
-  for (const auto i : p.reported) {
-    const auto& v = verdicts[i];
-    message::reported_recipient r;
-    r.address = message.envelope->forward_paths[job.recipients[i]];
-    r.original_recipient = message.envelope->options_of(job.recipients[i]).original_recipient;
-    if (v.what == outcome::delivered) r.action = "relayed";
-    r.status = v.status;
-    r.diagnostic = v.remote_replied ? v.diagnostic : v.reason;
-    r.diagnostic_is_smtp = v.remote_replied;
-    r.remote_mta = how.remote_mta;
-    r.explanation = v.reason;
-    request.recipients.push_back(std::move(r));
+/// No report, so nobody would know: who failed stays, and the attempt is repeated. Who was
+/// delivered is not: a success is told once or never. Not at once: the next attempt of a message
+/// whose time is over would be now, again and again.
+void settler::parts::take_back(const queue::delivery_job& job, judgement& j, wall_time now) {
+  j.next_attempt = std::max(j.next_attempt, now + wait_after_failed_report);
+  j.warnings = job.warnings;
+  for (std::size_t i = 0; i < j.states.size(); ++i) {
+    auto& state = j.states[i];
+    state.warnings = job.warnings;
+    if (j.tell[i] != told::failed) continue;
+    state.status = spool::recipient_status::pending;
+    state.next_attempt = j.next_attempt;
+    j.deferred.push_back(i);
   }
-  return message::delivery_report(request);
+  std::ranges::sort(j.deferred);
 }
 
 }  // namespace relais::delivery

@@ -1,7 +1,13 @@
 // What an attempt comes to: verdicts become states in the spool, reports to the reverse-path (RFC
 // 3464, 3461, 6533) and one event per recipient. A report becomes durable together with the states
-// that it reports; never in reply to a null reverse-path (RFC 5321 6.1). When the rest is tried
-// again is said here, and carried out by the caller (engine). One per worker.
+// that it reports, so a crash leaves both or neither; never in reply to a null reverse-path (RFC
+// 5321 6.1): what cannot be returned goes to the postmaster, if one is named, else it is dropped
+// with a line in the log. A report to the postmaster that fails is dropped: no loop.
+// When the rest is tried again is said here, and carried out by the caller (engine). One per
+// worker.
+//
+// Not here: what a reply means (classify), what follows from it (judgement), the words of a report
+// (message/delivery_report). "expanded" is never reported: a relay without aliases expands nothing.
 #pragma once
 
 #include <functional>
@@ -10,27 +16,18 @@
 #include <vector>
 
 #include "base/event.hpp"
+#include "base/queue_id.hpp"
+#include "config/settings.hpp"
+#include "delivery/attempt.hpp"
 #include "delivery/classify.hpp"
+#include "delivery/report_book.hpp"
 #include "net/runtime.hpp"
-#include "policy/clock_jump.hpp"
-#include "policy/retry.hpp"
 #include "policy/route.hpp"
 #include "queue/delivery_job.hpp"
+#include "queue/memory_budget.hpp"
 #include "queue/spool_gate.hpp"
 
 namespace relais::delivery {
-
-/// How one attempt went, for the log and the report.
-struct attempt {
-  std::string relay = "none";  ///< "mx.example[192.0.2.1]:25"
-  std::string remote_mta;      ///< host name, "" if none was reached
-  std::string tls;
-  bool peer_reports = false;  ///< offers DSN: what it is asked to tell is its matter then
-  bool is_untried = false;    ///< its destination is down, paused...: no attempt, others made it
-  unsigned connection_use = 1;
-  steady_time began{};      ///< when the job was taken
-  steady_time connected{};  ///< when its connection was ready
-};
 
 /// What is left of a job; nothing, if `recipients` is empty.
 struct remainder {
@@ -41,19 +38,15 @@ struct remainder {
   remainder() = default;
 };
 
-/// Bounds the reports to one reverse-path, shared by all workers (thread-safe).
-class report_book;
-
 struct settler_world {
   const net::runtime& world;
   const config::settings& settings;
-  const policy::routes& routes;
   queue::spool_gate& gate;
   queue_id_source& ids;
   queue::memory_budget& budget;
-  report_book& reports;
+  report_book& reports;  ///< one for all workers
   event_sink& events;
-  /// A report that is durable goes into the queue.
+  /// A report that is durable goes into the queue; its envelope may hold it back (hold_until).
   std::function<void(std::shared_ptr<const queue::queued_message>)> enqueue;
 };
 
@@ -63,12 +56,12 @@ class settler {
   ~settler();
 
   /// `verdicts` has one entry per recipient of the job, in its order. `way` is for its retry
-  /// schedule.
+  /// schedule. A job that is untried (attempt::is_untried) says so in log and spool once and counts
+  /// no further attempts, but its age does: its sender is told of delays, and it expires.
   net::task<remainder> settle(const queue::delivery_job& job, const policy::route& way,
                               std::vector<verdict> verdicts, const attempt& how);
 
  private:
-  struct plan;
   struct parts;
   std::unique_ptr<parts> parts_;
 };

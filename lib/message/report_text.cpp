@@ -1,6 +1,10 @@
 #include "message/report_text.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 
 #include "base/text.hpp"
 
@@ -118,6 +122,62 @@ bool has_clean_lines(std::string_view text) noexcept {
     text.remove_prefix(end + 2);
   }
   return true;
+}
+
+namespace {
+
+/// The code point that valid UTF-8 begins with, taken off; 0xfffd-like misfits give none.
+std::optional<char32_t> take_code_point(std::string_view& text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  const std::size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  const auto octets = text.substr(0, length);
+  if (octets.size() < length || !is_valid_utf8(octets)) {
+    text.remove_prefix(1);
+    return {};
+  }
+  char32_t point = length == 1 ? lead : lead & (0xffU >> (length + 1));
+  for (const char c : octets.substr(1))
+    point = point << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  text.remove_prefix(length);
+  return point;
+}
+
+std::string escaped(std::string_view text, std::string_view also) {
+  std::string out;
+  while (!text.empty()) {
+    const auto point = take_code_point(text);
+    if (!point) {
+      out += '?';
+    } else if (*point < 0x80 && !is_control(static_cast<char>(*point)) &&
+               also.find(static_cast<char>(*point)) == std::string_view::npos) {
+      out += static_cast<char>(*point);
+    } else {
+      out += fmt::format("\\x{{{:02X}}}", static_cast<std::uint32_t>(*point));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string utf8_escaped(std::string_view text) {
+  return escaped(text, "");
+}
+
+std::string utf8_address_in_ascii(std::string_view address) {
+  return escaped(address, " +=\\");
+}
+
+std::string base64_lines(std::string_view octets) {
+  constexpr std::size_t per_line = 57;
+  std::string out;
+  out.reserve(octets.size() / 3 * 4 + octets.size() / per_line * 2 + 8);
+  while (!octets.empty()) {
+    out += base64_encode(octets.substr(0, per_line));
+    out += "\r\n";
+    octets.remove_prefix(std::min(per_line, octets.size()));
+  }
+  return out;
 }
 
 }  // namespace relais::message

@@ -1,5 +1,5 @@
 // Text forms that a delivery report is made of: wrapping, folding, and making foreign text
-// harmless. RFC 5322 2.1.1 (line lengths), RFC 3464 2.1 (fields).
+// harmless. RFC 5322 2.1.1 (line lengths), RFC 3464 2.1 (fields), RFC 6533 3 (addresses).
 #pragma once
 
 #include <string>
@@ -26,5 +26,13 @@ std::string wrapped(std::string_view text, std::string_view first, std::string_v
 std::string clean_lines(std::string_view text);
 /// Whether clean_lines would leave `text` as it is.
 bool has_clean_lines(std::string_view text) noexcept;
+
+/// Code points beyond ASCII as \x{HEX}, the rest as it is (RFC 6533 3, EmbeddedUnicodeChar); octets
+/// that are no UTF-8 become "?".
+std::string utf8_escaped(std::string_view text);
+/// utf-8-addr-xtext of RFC 6533 3: the same, and blank, "+", "=" and "\" are escaped as well.
+std::string utf8_address_in_ascii(std::string_view address);
+/// Base64 in lines of 76 columns, each with its CRLF (RFC 2045 6.8).
+std::string base64_lines(std::string_view octets);
 
 }  // namespace relais::message

@@ -24,22 +24,47 @@ duration jittered(duration interval, unsigned percent, random& rng) {
   return interval - share + duration(static_cast<duration::rep>(rng.below(span)));
 }
 
+wall_time::duration of_wall(duration d) {
+  return std::chrono::duration_cast<wall_time::duration>(d);
+}
+
 wall_time end_of_life(const retry_schedule& schedule, wall_time arrival, bool is_report) {
-  return arrival + std::chrono::duration_cast<wall_time::duration>(
-                       is_report ? schedule.bounce_lifetime : schedule.lifetime);
+  return arrival + of_wall(is_report ? schedule.bounce_lifetime : schedule.lifetime);
 }
 
 }  // namespace
 
-wall_time next_attempt(const retry_schedule& schedule, unsigned attempts, wall_time arrival,
-                       wall_time now, bool is_report, random& rng) {
-  const auto wait = jittered(interval_behind(schedule, attempts), schedule.jitter_percent, rng);
-  const auto next = now + std::chrono::duration_cast<wall_time::duration>(wait);
-  return std::max(now, std::min(next, end_of_life(schedule, arrival, is_report)));
+wall_time next_attempt(const retry_schedule& schedule, unsigned attempts, retry_reason why,
+                       wall_time arrival, wall_time now, bool is_report, random& rng) {
+  const bool is_early = why == retry_reason::greylisted && attempts < greylist_attempts;
+  const auto interval = interval_behind(schedule, is_early ? 1 : attempts);
+  const auto next = now + of_wall(jittered(interval, schedule.jitter_percent, rng));
+  const auto least = why == retry_reason::lost_content ? now + of_wall(lost_content_wait) : now;
+  return std::max(least, std::min(next, end_of_life(schedule, arrival, is_report)));
 }
 
 bool is_expired(const retry_schedule& schedule, wall_time arrival, wall_time now, bool is_report) {
   return now >= arrival && now >= end_of_life(schedule, arrival, is_report);
+}
+
+unsigned warnings_due(const retry_schedule& schedule, wall_time arrival, wall_time now) noexcept {
+  unsigned due = 0;
+  for (const auto age : schedule.warnings)
+    if (now >= arrival + of_wall(age)) ++due;
+  return due;
+}
+
+wall_time deadline(const retry_schedule& schedule, wall_time arrival, unsigned warnings,
+                   bool is_report) {
+  const auto end = end_of_life(schedule, arrival, is_report);
+  if (is_report || warnings >= schedule.warnings.size()) return end;
+  return std::min(end, arrival + of_wall(schedule.warnings[warnings]));
+}
+
+duration probe_interval(const retry_schedule& schedule, unsigned failures, random& rng) {
+  constexpr duration least = std::chrono::seconds(1);
+  return std::max(least,
+                  jittered(interval_behind(schedule, failures), schedule.jitter_percent, rng));
 }
 
 }  // namespace relais::policy

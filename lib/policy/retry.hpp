@@ -6,6 +6,7 @@
 // behind a jump of the clock.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -24,10 +25,17 @@ struct retry_schedule {
 /// Why an attempt failed, as far as the time of the next one depends on it.
 enum class retry_reason : std::uint8_t {
   usual,
-  greylisted,   ///< 450/451 4.7.1 at the first attempt: the first interval, whatever the schedule
-                ///< says
-  lost_content  ///< the end of data was not answered: never sooner than 10 minutes (RFC 1047)
+  /// "Come back in some minutes" (RFC 6647): the first interval again, however often the host was
+  /// not reached before; as the schedule says from attempt greylist_attempts on.
+  greylisted,
+  lost_content  ///< the end of data was not answered: never sooner than lost_content_wait
 };
+
+/// A host that still says it then means something else.
+inline constexpr unsigned greylist_attempts = 6;
+/// RFC 1047: the peer may be busy with the delivery that we know nothing of. Outweighs the
+/// lifetime.
+inline constexpr duration lost_content_wait = std::chrono::minutes(10);
 
 /// When try number `attempts` (from 1) failed at `now`: now + interval ± jitter, never before
 /// `now`. The last attempt happens at the end of the lifetime; behind that, the answer is `now`.
@@ -38,12 +46,16 @@ wall_time next_attempt(const retry_schedule& schedule, unsigned attempts, retry_
 /// False while the clock shows a time before the arrival: a clock that jumped back bounces nothing.
 bool is_expired(const retry_schedule& schedule, wall_time arrival, wall_time now, bool is_report);
 
+/// How many of the warnings are due at that age, those that were sent included.
+unsigned warnings_due(const retry_schedule& schedule, wall_time arrival, wall_time now) noexcept;
+
 /// When something must be done about a message even if its destination never answers: the next
-/// delay warning (`warnings` were sent) or the end of its lifetime.
+/// delay warning (`warnings` were sent; none for reports) or the end of its lifetime.
 wall_time deadline(const retry_schedule& schedule, wall_time arrival, unsigned warnings,
                    bool is_report);
 
-/// How long a destination that failed `failures` times in a row (from 1) is left alone.
+/// How long a destination that failed `failures` times in a row (from 1) is left alone: the
+/// interval ± jitter, a second at least.
 duration probe_interval(const retry_schedule& schedule, unsigned failures, random& rng);
 
 }  // namespace relais::policy
