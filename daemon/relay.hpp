@@ -10,8 +10,8 @@
 #include "auth/failure_book.hpp"
 #include "base/event.hpp"
 #include "config/settings.hpp"
-#include "delivery/engine.hpp"
-#include "delivery/settler.hpp"
+#include "delivery/connection_slots.hpp"
+#include "delivery/report_book.hpp"
 #include "dns/resolver.hpp"
 #include "http/server.hpp"
 #include "inbound/server.hpp"
@@ -20,6 +20,7 @@
 #include "net/descriptors.hpp"
 #include "net/runtime.hpp"
 #include "policy/relay_access.hpp"
+#include "policy/reply_rules.hpp"
 #include "policy/route.hpp"
 #include "queue/memory_budget.hpp"
 #include "queue/scheduler.hpp"
@@ -32,8 +33,8 @@ namespace relais::daemon {
 
 /// Everything that touches time, network, DNS, disk or randomness. Outlives the relay.
 struct world {
-  std::vector<const net::runtime*> workers;      ///< the first one owns the queue
-  dns::resolver* resolver = nullptr;             ///< for deliveries, on the first worker
+  std::vector<const net::runtime*> workers;
+  std::vector<dns::resolver*> resolvers;         ///< for deliveries, of each worker
   std::vector<dns::resolver*> client_resolvers;  ///< for questions about clients, of each worker
   spool::disk* disk = nullptr;
   spool::runner* committer = nullptr;
@@ -42,6 +43,8 @@ struct world {
   spool::runner* blocking = nullptr;  ///< password hashes, PAM: on any of a few threads
   net::descriptor_reserve* descriptors = nullptr;
   event_sink* events = nullptr;
+  /// A job of `maintenance` may wait for a worker: they are threads.
+  bool maintenance_may_wait = false;
 };
 
 class relay {
@@ -55,7 +58,7 @@ class relay {
   /// A bound listener for /healthz and /readyz, on the first worker; before start().
   void adopt_http(std::unique_ptr<net::acceptor> listener);
   /// Called once, before the workers' executors run. Mail is accepted from here on; deliveries
-  /// begin when the spool has told what it held (docs/architecture.md).
+  /// begin, on all workers, when the spool has told what it held (docs/architecture.md).
   void start();
   /// On the first worker. Stops accepting, lets transactions finish, ends what is late, flushes the
   /// spool. False: hurry() cut it short.
@@ -70,33 +73,42 @@ class relay {
 
  private:
   struct worker_parts;
-  delivery::engine_options engine_options(const std::vector<endpoint>& own) const;
   http::relay_state state() const;
-  void open_spool();
   void load_texts();
+  void load_rules();
   void load_certificates();
   void make_listeners();
   void make_worker(std::size_t number);
+  void make_deliveries(std::size_t number);
+  bool is_own(const endpoint& to) const;
   void warn_of_certificates();
-  // What was in the spool at the start, on the maintenance runner; the rest on the first worker.
+  spool::store_options store_options();
+  void open_spool();
+  // What was in the spool at the start: read on the maintenance runner, dealt out to the workers.
   void enumerate();
-  void take(std::vector<spool::stored_message> found);
-  void enumerated(const spool::recovery_report& report);
+  void take(worker_parts& to, const std::vector<spool::stored_message>& found);
+  void enumerated(const spool::recovery_report& report, std::uint64_t held);
   void enumeration_failed(error_code why);
-  void schedule(std::shared_ptr<queue::queued_message> fresh);
-  void schedule_held_back();
+  void begin_deliveries();
   void end_sessions();
+  template <class F>
+  void on_every_worker(F what);
+  template <class F>
+  net::task<bool> join_each(duration limit, F part);
   net::task<bool> join(duration limit);
   net::task<void> end_lookups();
+  net::task<void> flush();
 
   config::settings settings_;
   world world_;
   policy::relay_access access_;
   policy::routes routes_;
+  std::unique_ptr<policy::reply_rules> rules_;
   queue::memory_budget budget_;
   queue_id_source ids_;
   std::atomic<std::uint64_t> connections_{0};
-  tls::context tls_;
+  tls::context tls_;                 // of what asks about clients
+  tls::client_contexts client_tls_;  // of deliveries
   smtp::reply_texts texts_;
   std::unique_ptr<tls::server_certificates> certificates_;
   auth::failure_book failures_;
@@ -104,20 +116,18 @@ class relay {
   std::unique_ptr<inbound::shared_policy> policy_;
   std::deque<inbound::shared_listener> listeners_;  // as in settings_.listeners
   std::unique_ptr<spool::store> store_;
+  delivery::report_book reports_;
+  delivery::connection_slots slots_;
+  duration longest_wait_;  // between two attempts
   std::vector<std::unique_ptr<worker_parts>> workers_;
-  std::vector<endpoint> own_endpoints_;
-  queue::scheduler scheduler_;
-  std::unique_ptr<delivery::settler> settler_;
-  std::unique_ptr<delivery::engine> engine_;
-  /// Until all of the spool is known: what was found, and what came meanwhile.
-  std::deque<std::shared_ptr<queue::queued_message>> held_back_;
-  std::vector<std::shared_ptr<queue::queued_message>> fresh_;
+  std::vector<endpoint> own_endpoints_;  // does not change once deliveries have begun
   enum class index : std::uint8_t { reading, complete, failed } index_ = index::reading;
-  std::uint64_t held_ = 0;  ///< messages that an operator keeps from being delivered
+  std::atomic<std::size_t> dealt_{0};       // workers who have all of what was read
+  std::atomic<std::int64_t> under_way_{0};  // batches on their way to workers
   net::condition index_changed_;
   std::unique_ptr<http::server> http_;
   bool draining_ = false;
-  bool hurried_ = false;
+  std::atomic<bool> hurried_{false};
 };
 
 }  // namespace relais::daemon

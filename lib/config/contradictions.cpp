@@ -89,6 +89,7 @@ std::vector<contradiction> contradictions(const settings& s) {
   std::vector<contradiction> found;
   check_credentials(s, found);
   check_listeners(s, found);
+  check_routes(s, found);
   check_tokens(s.auth.tokens, found);
   check_greylist(s.policy.greylist, found);
   check_doubles(s, found);

@@ -22,5 +22,7 @@ std::vector<contradiction> contradictions(const settings& values);
 
 /// Its part for listeners: with each other, with TLS and with AUTH.
 void check_listeners(const settings& values, std::vector<contradiction>& found);
+/// Its part for routes and reply rules.
+void check_routes(const settings& values, std::vector<contradiction>& found);
 
 }  // namespace relais::config

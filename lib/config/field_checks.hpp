@@ -18,6 +18,20 @@ std::string check_name_pattern(std::string_view text);
 /// A domain that is looked up, never with a leading dot.
 std::string check_zone(std::string_view text);
 std::string check_smarthost(std::string_view text);
+/// What a route's next_hops and fallback hold.
+std::string check_next_hop(std::string_view text);
+/// Of a route whose action is error.
+std::string check_error_text(std::string_view text);
+std::string check_reply_pattern(std::string_view text);
+std::string check_ipv4(std::string_view text);
+std::string check_ipv6(std::string_view text);
+/// All words of TLS towards next hops but "auto" and "fingerprint", which only routes have.
+std::string check_delivery_tls(std::string_view text);
+/// An address for mail: a@example.org.
+std::string check_mail_address(std::string_view text);
+/// The address of a listener, and the form in which listeners show theirs.
+std::string check_listen_address(std::string_view text);
+std::string normal_listen_address(std::string_view text);
 /// An address and a port of this host: 127.0.0.1:9025, [::1]:9025.
 std::string check_endpoint(std::string_view text);
 /// Networks so wide that trusting them makes an open relay.
@@ -48,6 +62,8 @@ std::string check_fingerprint(std::string_view text);
 /// 64 lower hexadecimal digits.
 std::string normal_fingerprint(std::string_view text);
 
+/// As check_address_pattern, but "<>".
+std::string check_recipient_pattern(std::string_view text);
 /// "a@b.example", "b.example", ".example", "user@", "<>"; the local part is any that SMTP can say.
 std::string check_address_pattern(std::string_view text);
 /// The domain in lower case, the local part as it is.

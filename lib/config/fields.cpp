@@ -27,12 +27,16 @@ constexpr std::array section_docs{
     section_row{"smarthost", "One next hop for all mail, with credentials if it wants them."},
     section_row{"delivery", "How mail leaves this host."},
     section_row{"retry", "When a delivery that failed for now is tried again."},
+    section_row{"report", "What senders are told about mail that is late or lost (RFC 3464)."},
     section_row{"dns", "How names are looked up."},
     section_row{"client_timeout", "Patience with next hops (RFC 5321 4.5.3.2)."},
     section_row{"limits", "What one client, one message and all of them together may use."},
     section_row{"server_timeout", "Patience with clients."},
     section_row{"spool", "Where messages are kept until they are delivered."},
-    section_row{"http", "Probes for monitoring and container platforms; no mail passes here."},
+    section_row{
+        "http",
+        "Probes for monitoring and container platforms, and the socket of relaisctl; no mail "
+        "passes here."},
     section_row{"log", "What is written to the log."},
 };
 

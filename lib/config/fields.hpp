@@ -30,14 +30,16 @@ using member = std::variant<
     // words
     reach<listener_role>, reach<listener_tls>, reach<tls_version>, reach<tristate>,
     reach<newline_choice>, reach<access_action>, reach<rate_of>, reach<rate_per>,
-    reach<hello_check>, reach<reverse_dns_check>, reach<tls_choice>, reach<log_level>,
+    reach<hello_check>, reach<reverse_dns_check>, reach<tls_choice>, reach<route_action>,
+    reach<route_protocol>, reach<reply_action>, reach<log_level>,
     // lists of values
     reach<std::vector<std::string>>, reach<std::vector<duration>>, reach<std::vector<ip_network>>,
     reach<std::optional<std::vector<ip_network>>>, reach<std::vector<endpoint>>,
     // lists of maps
     reach<std::vector<listener>>, reach<std::vector<certificate_settings>>,
     reach<std::vector<certificate_login>>, reach<std::vector<access_rule>>,
-    reach<std::vector<dns_list>>, reach<std::vector<rate_limit>>, reach<std::vector<reply_text>>>;
+    reach<std::vector<dns_list>>, reach<std::vector<rate_limit>>, reach<std::vector<reply_text>>,
+    reach<std::vector<route_settings>>, reach<std::vector<reply_rule>>>;
 
 /// In the smallest unit of the type: bytes, nanoseconds, or the number itself; both ends included.
 /// Of a signed number: its magnitude.
@@ -63,9 +65,10 @@ struct field {
   bool may_be_empty = true;  ///< of text values and lists
   bool is_required = false;  ///< of items: there is no useful default
   bool is_secret = false;
-  bool is_octal = false;          ///< of numbers: file modes
-  text_form normal = nullptr;     ///< of text values
-  std::string_view in_file{};     ///< of secrets: the key of the file that may hold it instead
+  bool is_octal = false;       ///< of numbers: file modes
+  text_form normal = nullptr;  ///< of text values
+  /// Of secrets: the key of the file that may hold it instead, in the same table.
+  std::string_view in_file{};
   std::string_view none_is = {};  ///< of optional lists: what holds if it is not given
 
   /// "policy.greylist" and "delay"; the section of a top-level key is empty.
@@ -100,7 +103,8 @@ template <class T>
 concept list_item =
     std::same_as<T, listener> || std::same_as<T, certificate_settings> ||
     std::same_as<T, certificate_login> || std::same_as<T, access_rule> ||
-    std::same_as<T, dns_list> || std::same_as<T, rate_limit> || std::same_as<T, reply_text>;
+    std::same_as<T, dns_list> || std::same_as<T, rate_limit> || std::same_as<T, reply_text> ||
+    std::same_as<T, route_settings> || std::same_as<T, reply_rule>;
 
 template <list_item T>
 const item_type& items_of();
@@ -118,6 +122,10 @@ template <>
 const item_type& items_of<rate_limit>();
 template <>
 const item_type& items_of<reply_text>();
+template <>
+const item_type& items_of<route_settings>();
+template <>
+const item_type& items_of<reply_rule>();
 
 /// Of a list of maps; null for all other fields.
 const item_type* items_of(const field& f) noexcept;

@@ -25,6 +25,15 @@ constexpr std::array table{
           .doc = "Where SMTP is accepted, and how; an item that is only an address has the "
                  "defaults of role relay.",
           .may_be_empty = false},
+    field{.key = "routes",
+          .at = to<&settings::routes>,
+          .doc = "Which way mail takes: the first route that matches decides; all criteria that a "
+                 "route has must match, and of one criterion any word. Without a match, the "
+                 "smarthost, else the MX hosts of the recipient's domain."},
+    field{.key = "reply_rules",
+          .at = to<&settings::reply_rules>,
+          .doc = "What a refusal by a next hop does besides what SMTP says: the first rule that "
+                 "matches decides."},
     field{.key = "replies",
           .at = to<&settings::replies>,
           .doc = "Texts of our own for replies to clients, by their names in docs/replies.md; the "

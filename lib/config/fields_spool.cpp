@@ -65,6 +65,11 @@ constexpr std::array table{
                  "none.",
           .check = check_endpoint,
           .form = "address and port"},
+    field{.key = "http.control_socket",
+          .at = to<&settings::http, &http_settings::control_socket>,
+          .doc = "The UNIX socket that relaisctl speaks to; \"\" = none.",
+          .check = check_socket_path,
+          .form = "path"},
 
     field{.key = "log.level",
           .at = to<&settings::log, &log_settings::level>,

@@ -2,7 +2,10 @@
 // files.
 #include "config/load.hpp"
 
+#include <algorithm>
+#include <span>
 #include <utility>
+#include <variant>
 
 #include "base/text.hpp"
 #include "config/contradictions.hpp"
@@ -28,25 +31,47 @@ void check_together(const settings& values, tree_loader& loader) {
 }
 
 template <class T>
-T& value_at(const field& f, settings& values) {
-  return std::get<reach<T>>(f.at)(&values);
+T& value_at(const field& f, void* owner) {
+  return std::get<reach<T>>(f.at)(owner);
 }
 
-/// Where a secret is not given, but a file for it, it is read.
-void read_secrets(settings& values, tree_loader& loader) {
-  for (const auto& f : fields()) {
+/// Where a secret of this table is not given, but a file for it, it is read. `shown` stands before
+/// the key in mistakes.
+void read_secrets(std::span<const field> table, void* owner, const std::string& shown,
+                  const auto& place_of, tree_loader& loader) {
+  for (const auto& f : table) {
     if (f.in_file.empty()) continue;
-    const auto* file = find_field(f.in_file);
-    const auto& path = value_at<std::string>(*file, values);
-    auto& secret = value_at<std::string>(f, values);
+    const auto& file = *std::ranges::find(table, f.in_file, &field::key);
+    const auto& path = value_at<std::string>(file, owner);
+    auto& secret = value_at<std::string>(f, owner);
     if (path.empty() || !secret.empty()) continue;
     auto content = read_secret(path);
     if (content.fault.empty()) {
       secret = std::move(content.text);
     } else {
-      loader.complain(loader.place_of(file->key), std::string(file->key) + " \"" +
-                                                      printable(path, 100) + "\" " + content.fault);
+      loader.complain(place_of(file), shown + std::string(file.key) + " \"" + printable(path, 100) +
+                                          "\" " + content.fault);
     }
+  }
+}
+
+void read_secrets(settings& values, tree_loader& loader) {
+  const auto place = [&](const field& file) { return loader.place_of(file.key); };
+  read_secrets(fields(), &values, {}, place, loader);
+  for (const auto& list : fields()) {
+    const auto read_items = [&]<class T>(reach<T> at) {
+      if constexpr (is_vector<T>) {
+        if constexpr (list_item<typename T::value_type>) {
+          T& items = at(&values);
+          for (std::size_t i = 0; i < items.size(); ++i) {
+            const auto item_place = [&](const field&) { return loader.place_of(list.key, i); };
+            read_secrets(items_of<typename T::value_type>().fields, &items[i],
+                         std::string(list.key) + '.', item_place, loader);
+          }
+        }
+      }
+    };
+    std::visit(read_items, list.at);
   }
 }
 

@@ -92,8 +92,9 @@ std::string list_of(const std::vector<T>& values, const field& f) {
   return '[' + joined(items) + ']';
 }
 
+/// The lines of an item; secrets appear as comments, or not at all.
 template <list_item T>
-std::vector<std::string> lines_of(const T& value) {
+std::vector<std::string> lines_of(const T& value, bool with_comments) {
   const auto& type = items_of<T>();
   if (type.as_map) {
     return {show(type.fields[0], &value) + ": " + show(type.fields[1], &value)};
@@ -103,6 +104,10 @@ std::vector<std::string> lines_of(const T& value) {
   for (const auto& f : type.fields) {
     auto shown = show(f, &value);
     if (!f.is_required && shown == show(f, &defaults)) continue;
+    if (f.is_secret) {
+      if (with_comments) lines.push_back("# " + std::string(f.key) + ": (hidden)");
+      continue;
+    }
     lines.push_back(std::string(f.key) + ": " + std::move(shown));
   }
   return lines;
@@ -113,7 +118,7 @@ std::string list_of(const std::vector<T>& values, const field&) {
   const bool as_map = items_of<T>().as_map;
   std::vector<std::string> items;
   for (const auto& one : values) {
-    const auto line = joined(lines_of(one));
+    const auto line = joined(lines_of(one, false));
     items.push_back(as_map ? line : '{' + line + '}');
   }
   return as_map ? '{' + joined(items) + '}' : '[' + joined(items) + ']';
@@ -160,7 +165,7 @@ std::vector<std::vector<std::string>> show_items(const field& f, const void* own
         std::vector<std::vector<std::string>> items;
         if constexpr (is_vector<T>) {
           if constexpr (list_item<typename T::value_type>) {
-            for (const auto& one : value_of(at, owner)) items.push_back(lines_of(one));
+            for (const auto& one : value_of(at, owner)) items.push_back(lines_of(one, true));
           }
         }
         return items;

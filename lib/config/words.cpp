@@ -49,10 +49,22 @@ constexpr table<hello_check, 3> hello_words{{{"off", hello_check::off},
 constexpr table<reverse_dns_check, 3> reverse_words{{{"off", reverse_dns_check::off},
                                                      {"name", reverse_dns_check::name},
                                                      {"confirmed", reverse_dns_check::confirmed}}};
-constexpr table<tls_choice, 4> tls_words{{{"none", tls_choice::none},
+constexpr table<tls_choice, 6> tls_words{{{"auto", tls_choice::automatic},
+                                          {"none", tls_choice::none},
                                           {"may", tls_choice::may},
                                           {"encrypt", tls_choice::encrypt},
-                                          {"verify", tls_choice::verify}}};
+                                          {"verify", tls_choice::verify},
+                                          {"fingerprint", tls_choice::fingerprint}}};
+constexpr table<route_action, 4> route_actions{{{"relay", route_action::relay},
+                                                {"discard", route_action::discard},
+                                                {"error", route_action::error},
+                                                {"hold", route_action::hold}}};
+constexpr table<route_protocol, 2> protocols{
+    {{"smtp", route_protocol::smtp}, {"lmtp", route_protocol::lmtp}}};
+constexpr table<reply_action, 4> reply_actions{{{"pause", reply_action::pause},
+                                                {"slow_down", reply_action::slow_down},
+                                                {"defer", reply_action::defer},
+                                                {"bounce", reply_action::bounce}}};
 constexpr table<log_level, 4> level_words{{{"debug", log_level::debug},
                                            {"info", log_level::info},
                                            {"warning", log_level::warning},
@@ -92,6 +104,15 @@ std::span<const word<reverse_dns_check>> words(reverse_dns_check) {
 }
 std::span<const word<tls_choice>> words(tls_choice) {
   return tls_words;
+}
+std::span<const word<route_action>> words(route_action) {
+  return route_actions;
+}
+std::span<const word<route_protocol>> words(route_protocol) {
+  return protocols;
+}
+std::span<const word<reply_action>> words(reply_action) {
+  return reply_actions;
 }
 std::span<const word<log_level>> words(log_level) {
   return level_words;

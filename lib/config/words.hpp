@@ -29,6 +29,9 @@ std::span<const word<rate_per>> words(rate_per);
 std::span<const word<hello_check>> words(hello_check);
 std::span<const word<reverse_dns_check>> words(reverse_dns_check);
 std::span<const word<tls_choice>> words(tls_choice);
+std::span<const word<route_action>> words(route_action);
+std::span<const word<route_protocol>> words(route_protocol);
+std::span<const word<reply_action>> words(reply_action);
 std::span<const word<log_level>> words(log_level);
 
 template <class E>

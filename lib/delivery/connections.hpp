@@ -17,6 +17,7 @@
 #include "dns/hosts.hpp"
 #include "net/task_group.hpp"
 #include "policy/route.hpp"
+#include "tls/client_context.hpp"
 
 namespace relais::delivery {
 
@@ -39,42 +40,61 @@ struct reached {
   reached() = default;
 };
 
+/// What connections need; everything outlives them.
+struct connections_world {
+  const net::runtime& world;
+  const config::settings& settings;
+  const policy::routes& routes;
+  const tls::client_contexts& tls;  ///< client_contexts_of(routes): shared by all workers
+  dns::resolver& resolver;
+  event_sink& events;
+  std::function<bool(const endpoint&)> is_own;  ///< we listen there
+};
+
+/// A TLS context for each set of files that the routes name. Throws std::runtime_error with a
+/// sentence that names the file.
+tls::client_contexts client_contexts_of(const policy::routes& routes);
+
+struct connections_parts;
+
 class connections {
  public:
-  struct options;
-  connections(const net::runtime& world, const config::settings& settings,
-              const policy::routes& routes, dns::resolver& resolver,
-              std::function<bool(const endpoint&)> is_own, event_sink& events);
+  explicit connections(connections_world surroundings);
+  connections(const connections&) = delete;
+  connections& operator=(const connections&) = delete;
   ~connections();
 
-  /// With `need`: a session to a host that can take it; else `why` says what all lack.
+  /// A session of this next hop that is idle, one to a host of it, or a new one. With `need`: to a
+  /// host that can take it; else `why` says what all lack.
   net::task<reached> reach(policy::next_hop hop, const unmet_need* need);
   /// Behind the last transaction: kept idle for the next one, or closed. Usable or not: an unusable
   /// one tells what is remembered of its host.
   void give_back(const policy::next_hop& hop, std::unique_ptr<client_session> session);
-  /// A session of this next hop, or to a host of it, is idle: reach() will not have to connect.
+  /// A session that was given back by this next hop is idle: reach() will not have to connect. (One
+  /// to a host that it shares with another next hop is found by reach() only.)
   bool has_idle(const policy::next_hop& hop) const noexcept;
-  /// Called when a session was closed or given back (somebody may have got is_busy).
-  void on_free(std::function<void()> call) { free_ = std::move(call); }
+  /// Called, in a turn of its own, when a session was closed or given back (somebody may have got
+  /// is_busy).
+  void on_free(std::function<void()> call);
 
   struct host_view {
-    std::string text;  ///< "mx.example[192.0.2.1]:25"
-    std::size_t sessions = 0, idle = 0;
-    bool is_dead = false;
-    std::string reason;
+    std::string text;                                         ///< "mx.example[192.0.2.1]:25"
+    std::size_t sessions = 0, idle = 0;                       ///< idle ones are among the sessions
+    bool is_dead = false, is_slow = false, is_clear = false;  ///< clear: TLS failed there
+    std::string reason;                                       ///< why it is dead
+    host_view() = default;
   };
   void visit_hosts(const std::function<void(const host_view&)>& visitor) const;
 
   /// Idle sessions say QUIT; nothing is kept any more.
   void drain();
+  /// What is under way here (connecting, QUIT) ends soon.
   void stop();
   net::task<bool> join(duration limit);
   std::size_t size() const noexcept;  ///< sessions, idle ones included
 
  private:
-  struct parts;
-  std::unique_ptr<parts> parts_;
-  std::function<void()> free_;
+  std::unique_ptr<connections_parts> parts_;
 };
 
 }  // namespace relais::delivery

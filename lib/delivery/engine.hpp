@@ -1,98 +1,168 @@
-// Moves what is ready to its next hops: opens connections within the limits, reuses each for as
-// long as there is work, and hands every outcome to the settler. When no host of a destination can
-// be reached, everything that is ready for it shares that one attempt. While the spool cannot
-// record anything, nothing is begun: a delivery that is not recorded is repeated. Belongs to one
-// worker.
+// Moves what is ready to its next hops, for the destinations that this worker owns: begins sessions
+// within the limits (of all workers, of the destination, of its pace), lets each serve one job
+// after the other, overlapping, and turns what an attempt comes to into the next step: finished,
+// later, when the destination answers again, by the fallback. While the spool cannot record
+// anything, nothing is begun: a delivery that is not recorded is repeated.
+//
+// A destination that does not answer is down: everything for it waits, one probe per interval looks
+// whether it answers again, and then the rest follows by slow start (docs/architecture.md).
+//
+// Not here: the order of jobs (queue::scheduler), hosts and idle sessions (connections), what a
+// reply means (classify), states and reports (settler). One per worker.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "delivery/client_session.hpp"
+#include "delivery/connection_slots.hpp"
+#include "delivery/connections.hpp"
+#include "delivery/outbound.hpp"
+#include "delivery/parcel.hpp"
 #include "delivery/settler.hpp"
-#include "dns/hosts.hpp"
 #include "net/task_group.hpp"
+#include "policy/reply_rules.hpp"
+#include "queue/dispatcher.hpp"
 
 namespace relais::delivery {
 
-struct engine_options {
-  session_options session;  ///< `login` and `verify_name` are for the smarthost
-  std::size_t connections = 100;
-  std::size_t connections_per_destination = 20;
-  unsigned transactions_per_connection = 100;
-  std::size_t hosts_per_attempt = 5;
-  dns::host_options hosts;  ///< without is_own_address, which depends on the port
-  std::function<bool(const endpoint&)> is_own;  ///< one of our listeners: mail would come back
+/// All outlive the engine.
+struct engine_world {
+  const net::runtime& world;
+  const config::settings& settings;
+  const policy::routes& routes;
+  const policy::reply_rules& rules;
+  queue::scheduler& scheduler;
+  queue::dispatcher& dispatcher;
+  queue::spool_gate& gate;
+  connections& hosts;
+  settler& outcomes;
+  queue::memory_budget& budget;
+  connection_slots& slots;
+  std::size_t workers = 1;  ///< who share the slots
+  event_sink& events;
 };
 
 class engine {
  public:
-  engine(const net::runtime& world, engine_options options, dns::resolver& resolver,
-         queue::scheduler& scheduler, queue::spool_gate& gate, settler& settler,
-         queue::memory_budget& budget, event_sink& events);
+  explicit engine(engine_world surroundings);
+  ~engine();
 
-  /// No new connections; transactions under way may finish.
-  void drain() noexcept { draining_ = true; }
+  /// Nothing new begins; transactions under way may finish.
+  void drain();
   /// Ends every session now; what was under way stays in the spool and is tried again.
   void stop() { sessions_.stop(); }
   net::task<bool> join(duration limit) { return sessions_.join(limit); }
-  std::size_t connections() const noexcept { return sessions_.size(); }
 
  private:
-  struct opened {
-    std::unique_ptr<client_session> session;  // null: nothing could be reached, `why` says it
-    verdict why;
-    attempt how;
-  };
+  struct handful;
+  struct tenure;  // a session's hold of a destination and of a slot
+  struct course;  // of one session: its destination, its parcels, what has to be tried elsewhere
+
+  // engine.cpp: who may begin.
+  outbound& part_of(queue::destination& to);
   void wake(queue::destination& to);
-  void wait_in_line(queue::destination& to);
-  void serve_line();
-  /// False: the spool has failed; the line is looked at again later.
+  bool wants_session(const queue::destination& to, const outbound& part) const;
+  bool begin(queue::destination& to, outbound& part);
+  void start(queue::destination& to, outbound& part, standing as);
   bool may_begin();
-  net::task<void> serve(queue::destination& to);
-  net::task<void> work(queue::destination& to);
-  /// What a job needs that one host did not offer: another may.
-  struct unmet_need {
-    const queue::delivery_job& job;
-    ip_address not_there;
-    verdict said;
-  };
-  /// With `need`: to a host that can take the job; else `why` says what all lack.
-  net::task<opened> open(const queue::destination& to, const unmet_need* need);
-  net::task<bool> deliver(queue::destination& to, queue::delivery_job job, client_session& session,
-                          attempt how);
-  net::task<void> deliver_elsewhere(queue::destination& to, queue::delivery_job job,
-                                    ip_address not_there, verdict said);
-  /// Where the content comes from; `lease` is for the memory that it takes.
-  struct found_content {
-    std::shared_ptr<const spool::message> whole;
-    std::unique_ptr<content_source> source;  // null: `error`, or no memory for now
-    error_code error;
-    found_content() = default;
-  };
-  net::task<found_content> find_content(const queue::queued_message& message,
-                                        queue::memory_lease& lease);
+  bool take_slot();
+  bool is_paced(queue::destination& to, outbound& part);
+  void ring_at(queue::destination& to, outbound& part, steady_time at);
+  void wait_in_line(queue::destination& to, outbound& part, standing as);
+  void serve_lines();
+  bool can_serve_line() const;
+  queue::destination* next_in_line();
+  void host_is_free();
+  void try_for_a_host();
+  void rest(queue::destination& to);
+  void forget_idle();
+  bool others_wait() const;
+
+  // engine_session.cpp: a session from its first job to its last.
+  net::task<void> serve(queue::destination& to, standing as);
+  net::task<void> work(tenure& mine);
+  bool next_job(course& c, parcel& into);
+  net::task<bool> load(course& c, parcel& p, client_session& session);
+  bool may_go_on(const course& c, const client_session& session) const;
+  bool may_go_ahead(const course& c, const client_session& session);
+  net::task<void> transact(course& c, reached& way);
+  bool may_continue(course& c, client_session& session);
+  net::task<void> unreachable(course& c, reached way);
+  net::task<void> try_elsewhere(course& c);
+  net::task<void> try_elsewhere(course& c, parcel& p, unmet_need need);
+
+  // engine_outcome.cpp: what an attempt comes to.
+  net::task<void> conclude(course& c, client_session& session, parcel& p);
+  net::task<void> spoiled(course& c, client_session& session, parcel& p);
+  net::task<void> settle(queue::destination& to, parcel& p, std::vector<verdict> verdicts);
+  void take_out_overflow(queue::destination& to, parcel& p);
+  void take_out_refused(course& c, client_session& session, parcel& p);
+  void apply_rules(queue::destination& to, const parcel& p, const std::string& host,
+                   std::vector<verdict>& verdicts);
+  void apply_rule(queue::destination& to, const policy::reply_decision& rule, verdict& v);
+  void went_well(course& c);
+  void went_wrong(course& c, const verdict& why);
+  void is_down(course& c, const verdict& why);
+
+  // engine_jobs.cpp: jobs that go back into the schedule.
+  void come_back(queue::destination& to, parcel& p, remainder rest, bool for_destination);
+  void put_back(queue::destination& to, parcel& p);
+  void later(queue::destination& to, parcel& p, duration wait);
+  void take_fallback(queue::destination& to, queue::delivery_job job);
   verdict unreadable(queue_id id, error_code why);
-  net::task<void> fail_all(queue::destination& to, queue::delivery_job job, opened failed);
-  session_options options_for(const queue::destination& to) const;
+
+  // engine_closed.cpp: what needs no session.
+  void look_at(queue::destination& to);
+  void call_clerk();
+  net::task<void> clerk();
+  net::task<bool> look(queue::destination& to);
+  net::task<void> tell(queue::destination& to, parcel& p);
+  net::task<void> carry_out(queue::destination& to, parcel& p);
+  net::task<void> hold(queue::destination& to, parcel& p);
 
   const net::runtime& world_;
-  engine_options options_;
-  dns::resolver& resolver_;
+  const config::settings& settings_;
+  const policy::routes& routes_;
+  const policy::reply_rules& rules_;
   queue::scheduler& scheduler_;
+  queue::dispatcher& dispatcher_;
   queue::spool_gate& gate_;
+  delivery::connections& hosts_;
   settler& settler_;
-  queue::memory_budget& budget_;
+  connection_slots& slots_;
   event_sink& events_;
-  net::task_group sessions_;
-  std::size_t running_ = 0;
-  std::deque<queue::destination*> line_;    // destinations that wait for a free connection
+  loader loader_;
+  std::size_t me_;  // as the slots know this worker
+
+  struct line {
+    std::deque<queue::destination*> waiting;
+    std::size_t running = 0;
+    std::size_t most = 1;  ///< sessions at a time
+  };
+  line& line_of(standing s) { return lines_[static_cast<std::size_t>(s)]; }
+  std::array<line, 3> lines_;  // by standing
+  std::size_t turn_ = 0;       // whose line is next
+  std::size_t granted_ = 0;    // slots that are ours and not used yet
+  std::deque<queue::destination*>
+      for_a_host_;  // whose hosts have all the connections they may have
+  std::size_t host_tries_ = 0;
+  std::deque<queue::destination*> to_look_at_;
+  std::size_t clerks_ = 0;
+  struct idle_entry {
+    steady_time until;
+    policy::next_hop hop;
+  };
+  std::deque<idle_entry> idle_;
+  std::unique_ptr<net::alarm> idle_alarm_;
   std::unique_ptr<net::alarm> look_again_;  // while the spool has failed
-  bool paused_ = false;
+  bool spool_failed_ = false;
   bool draining_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  net::task_group sessions_;
 };
 
 }  // namespace relais::delivery

@@ -1,6 +1,7 @@
 #include "dns/cache.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "dns/name.hpp"
@@ -39,6 +40,25 @@ const caching_resolver::entry* caching_resolver::find(const std::string& key, st
   entries_.splice(entries_.begin(), entries_, known);
   return &*known;
 }
+
+/// The end of a flight, whatever it is.
+class caching_resolver::landing {
+ public:
+  landing(caching_resolver& cache, const std::string& key, std::shared_ptr<flight> which)
+      : cache_(cache), key_(key), which_(std::move(which)) {}
+  ~landing() {
+    cache_.flights_.erase(key_);
+    which_->is_over = true;
+    which_->landed.notify_all();
+  }
+  landing(const landing&) = delete;
+  landing& operator=(const landing&) = delete;
+
+ private:
+  caching_resolver& cache_;
+  const std::string& key_;
+  std::shared_ptr<flight> which_;
+};
 
 void caching_resolver::forget_oldest() {
   index_.erase(entries_.back().key);
@@ -84,37 +104,59 @@ void caching_resolver::remember(std::string key, const result<answer<Record>>& s
   while (entries_.size() > options_.maximum_entries) forget_oldest();
 }
 
-net::task<result<answer<mx_record>>> caching_resolver::mx(std::string name) {
-  auto key = "m:" + normal_name(name);
-  negative_ttl_ = 0;
-  const auto now = time_.now();
-  if (const auto* known = find(key, now)) co_return recall<mx_record>(*known, now);
-  auto said = co_await source_.mx(std::move(name));
+template <class Record>
+net::task<result<answer<Record>>> caching_resolver::look_up(std::string key, question asked) {
+  std::shared_ptr<flight> mine;
+  for (;;) {
+    negative_ttl_ = 0;
+    const auto now = time_.now();
+    if (const auto* known = find(key, now)) co_return recall<Record>(*known, now);
+    const auto at = flights_.find(key);
+    if (at == flights_.end()) break;
+    const auto other = at->second;
+    while (!other->is_over) co_await other->landed.wait();
+    negative_ttl_ = 0;
+    if (const auto* failed = std::get_if<error_code>(&other->outcome)) co_return *failed;
+    if (const auto* said = std::get_if<answer<Record>>(&other->outcome)) co_return *said;
+  }
+  mine = std::make_shared<flight>(co_await net::asio::this_coro::executor);
+  flights_.emplace(key, mine);
+  // Also when this coroutine is cancelled: nobody waits for ever.
+  const landing over(*this, key, mine);
+  result<answer<Record>> said(errc::cancelled);
+  if constexpr (std::is_same_v<Record, mx_record>) {
+    said = co_await source_.mx(std::move(asked.name));
+  } else if constexpr (std::is_same_v<Record, ip_address>) {
+    said = co_await source_.addresses(std::move(asked.name), asked.which);
+  } else {
+    said = co_await source_.names(asked.address);
+  }
   negative_ttl_ = source_.negative_ttl();
-  remember(std::move(key), said);
+  remember(key, said);
+  if (said) mine->outcome = *said;
+  if (!said && said.error() != errc::cancelled) mine->outcome = said.error();
   co_return said;
+}
+
+net::task<result<answer<mx_record>>> caching_resolver::mx(std::string name) {
+  question asked;
+  auto key = "m:" + normal_name(name);
+  asked.name = std::move(name);
+  return look_up<mx_record>(std::move(key), std::move(asked));
 }
 
 net::task<result<answer<ip_address>>> caching_resolver::addresses(std::string name, family which) {
+  question asked;
   auto key = (which == family::v4 ? "4:" : "6:") + normal_name(name);
-  negative_ttl_ = 0;
-  const auto now = time_.now();
-  if (const auto* known = find(key, now)) co_return recall<ip_address>(*known, now);
-  auto said = co_await source_.addresses(std::move(name), which);
-  negative_ttl_ = source_.negative_ttl();
-  remember(std::move(key), said);
-  co_return said;
+  asked.name = std::move(name);
+  asked.which = which;
+  return look_up<ip_address>(std::move(key), std::move(asked));
 }
 
 net::task<result<answer<std::string>>> caching_resolver::names(ip_address address) {
-  auto key = "p:" + address.text();
-  negative_ttl_ = 0;
-  const auto now = time_.now();
-  if (const auto* known = find(key, now)) co_return recall<std::string>(*known, now);
-  auto said = co_await source_.names(address);
-  negative_ttl_ = source_.negative_ttl();
-  remember(std::move(key), said);
-  co_return said;
+  question asked;
+  asked.address = address;
+  return look_up<std::string>("p:" + address.text(), std::move(asked));
 }
 
 }  // namespace relais::dns

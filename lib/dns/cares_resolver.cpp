@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/system/system_error.hpp>
+#include <type_traits>
 
 #include "base/error.hpp"
 #include "dns/answer_parser.hpp"
@@ -65,8 +66,18 @@ net::task<result<parsed_answer>> look_up(shared_channel channel, std::string dom
   }
 }
 
+/// More than anybody has: what a zone can make a cache keep is bounded.
+constexpr std::size_t most_records = 100;
+
 template <class Record>
 answer<Record> to_answer(parsed_answer& parsed, std::vector<Record>& records) {
+  if (records.size() > most_records) {
+    // The nearest mail hosts are those that will be used.
+    if constexpr (std::is_same_v<Record, mx_record>) {
+      std::ranges::sort(records, {}, &mx_record::preference);
+    }
+    records.resize(most_records);
+  }
   answer<Record> a;
   a.records = std::move(records);
   a.ttl = parsed.ttl;

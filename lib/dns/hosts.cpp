@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "dns/name.hpp"
+#include "net/gather.hpp"
 
 namespace relais::dns {
 
@@ -57,29 +58,36 @@ namespace {
 struct found_addresses {
   std::vector<ip_address> list;
   bool is_temporary = false;
+  bool is_no_name = false;
 };
 
 bool is_permanent(const error_code& failure) noexcept {
   return failure == errc::not_found || failure == errc::no_data || failure == errc::syntax;
 }
 
-net::task<found_addresses> addresses_of(resolver& dns, const std::string& name,
+using addresses_answer = result<answer<ip_address>>;
+
+net::task<addresses_answer> ask(resolver& dns, std::string name, resolver::family which,
+                                bool is_wanted) {
+  if (!is_wanted) co_return errc::no_data;
+  co_return co_await dns.addresses(std::move(name), which);
+}
+
+// Both families at the same time: one does not wait for the other.
+net::task<found_addresses> addresses_of(resolver& dns, std::string name,
                                         const host_options& options) {
-  std::vector<ip_address> v6, v4;
-  bool is_temporary = false;
-  if (options.ipv6) {
-    auto answered = co_await dns.addresses(name, resolver::family::v6);
-    if (answered.has_value()) v6 = std::move(answered->records);
-    if (answered.has_error() && !is_permanent(answered.error())) is_temporary = true;
-  }
-  if (options.ipv4) {
-    auto answered = co_await dns.addresses(name, resolver::family::v4);
-    if (answered.has_value()) v4 = std::move(answered->records);
-    if (answered.has_error() && !is_permanent(answered.error())) is_temporary = true;
-  }
   found_addresses found;
-  found.list = interleave(v6, v4);
-  found.is_temporary = is_temporary;
+  // A common mistake: an address where a name belongs. There is nothing to ask for.
+  found.is_no_name = ip_address::parse(name).has_value();
+  if (found.is_no_name) co_return found;
+  auto ask_v6 = ask(dns, name, resolver::family::v6, options.ipv6);
+  auto ask_v4 = ask(dns, name, resolver::family::v4, options.ipv4);
+  auto [v6, v4] = co_await net::both(std::move(ask_v6), std::move(ask_v4));
+  for (const auto* said : {&v6, &v4}) {
+    if (said->has_error() && !is_permanent(said->error())) found.is_temporary = true;
+  }
+  const std::vector<ip_address> none;
+  found.list = interleave(v6 ? v6->records : none, v4 ? v4->records : none);
   co_return found;
 }
 
@@ -113,10 +121,10 @@ class host_collector {
   host_collector(std::string domain, const host_options& options)
       : domain_(std::move(domain)), options_(options) {}
 
-  bool is_full_for(std::uint16_t preference) const noexcept {
-    return full() && !list_.hosts.empty() && preference > list_.hosts.back().preference;
+  /// Nothing behind this one may be used, or is wanted.
+  bool is_done(std::uint16_t preference) const noexcept {
+    return !own_.empty() || (full() && preference > list_.hosts.back().preference);
   }
-  bool reached_ourselves() const noexcept { return !own_.empty(); }
 
   void add(const mx_record& exchange, const found_addresses& found) {
     if (found.is_temporary && temporary_.empty()) nearest_temporary_ = exchange.preference;
@@ -138,8 +146,8 @@ class host_collector {
   void add_unasked(const mx_record& exchange) { note(temporary_, exchange.exchange); }
 
   host_list finish() {
-    auto& hosts = list_.hosts;
-    if (!hosts.empty()) return std::move(list_);
+    list_.is_complete = temporary_.empty();
+    if (!list_.hosts.empty()) return std::move(list_);
     if (!temporary_.empty()) {
       return failure(host_fault::temporary,
                      fmt::format("addresses of {} could not be looked up", temporary_));
@@ -168,7 +176,9 @@ class host_collector {
     names += name;
   }
 
-  bool full() const noexcept { return list_.hosts.size() >= options_.maximum_hosts; }
+  bool full() const noexcept {
+    return !list_.hosts.empty() && list_.hosts.size() >= options_.maximum_hosts;
+  }
 
   void add_address(const mx_record& exchange, const ip_address& address) {
     if (options_.is_allowed && !options_.is_allowed(address)) {
@@ -212,6 +222,7 @@ host_list literal_host(const std::string& literal, const host_options& options, 
   }
   host_list one;
   one.hosts.push_back(host{address->text(), *address, 0});
+  one.is_complete = true;
   return one;
 }
 
@@ -264,21 +275,24 @@ net::task<host_list> mail_hosts(resolver& dns, std::string domain, const host_op
                                   printable(domain), options.own_name));
   }
   host_collector hosts(printable(domain), options);
-  std::size_t looked_up = 0;
+  // All at once: what a mail waits for is one round trip to the resolver, not one per host.
+  std::vector<net::task<found_addresses>> questions;
   for (const auto& exchange : exchanges) {
-    if (looked_up++ >= options.maximum_exchanges) {
-      hosts.add_unasked(exchange);
+    if (questions.size() >= options.maximum_exchanges) break;
+    questions.push_back(addresses_of(dns, exchange.exchange, options));
+  }
+  const auto answers = co_await net::gather(std::move(questions));
+  for (std::size_t i = 0; i < exchanges.size(); ++i) {
+    if (hosts.is_done(exchanges[i].preference)) break;
+    if (i >= answers.size()) {
+      hosts.add_unasked(exchanges[i]);
       break;
     }
-    if (hosts.is_full_for(exchange.preference)) break;
-    // A common mistake: an address where a name belongs. There is nothing to ask for.
-    if (ip_address::parse(exchange.exchange)) {
-      hosts.add_unusable(exchange);
-      continue;
+    if (answers[i].is_no_name) {
+      hosts.add_unusable(exchanges[i]);
+    } else {
+      hosts.add(exchanges[i], answers[i]);
     }
-    const auto found = co_await addresses_of(dns, exchange.exchange, options);
-    hosts.add(exchange, found);
-    if (hosts.reached_ourselves()) break;
   }
   co_return hosts.finish();
 }

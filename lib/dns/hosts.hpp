@@ -31,7 +31,8 @@ enum class host_fault : std::uint8_t {
 struct host_list {
   std::vector<host> hosts;  ///< non-empty if and only if fault is none
   host_fault fault = host_fault::none;
-  std::string reason;  ///< one sentence for log and report
+  std::string reason;        ///< one sentence for log and report
+  bool is_complete = false;  ///< there are no others, as far as the DNS could be asked
 };
 
 struct host_options {

@@ -43,8 +43,8 @@ struct session_context {
   queue_id_source& ids;
   event_sink& events;
   const std::atomic<std::uint64_t>& connections;  ///< of all workers
-  /// Hands a durable message to the worker that owns the queue.
-  std::function<void(std::shared_ptr<queue::queued_message>)> enqueue;
+  /// Hands a durable message to this worker's dispatcher.
+  std::function<void(std::shared_ptr<const queue::queued_message>)> enqueue;
 };
 
 class session {

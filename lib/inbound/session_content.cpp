@@ -135,6 +135,8 @@ net::task<void> session::append(transaction t) {
   made->envelope = std::move(t.envelope);
   // Declared is not needed: what is all ASCII may go where SMTPUTF8 is unknown.
   made->envelope.smtputf8 = made->envelope.smtputf8 && t.content->header().has_utf8;
+  if (profile_.keeps_user) made->envelope.user = facts_.user;
+  if (profile_.keeps_name) made->envelope.listener = profile_.name;
   made->large = t.content->large();
   if (!made->large) made->content = t.content->take_octets();
   std::shared_ptr<const spool::message> durable = made;
@@ -153,12 +155,12 @@ net::task<void> session::append(transaction t) {
   ++messages_;
   log_accepted(*made, t.content->header().message_id);
   const auto id = made->id.text();
-  auto queued = queue::make_queued(std::move(durable), t.content->take_lease());
   // While memory is scarce, what waits is read back from the spool rather than held.
+  auto lease = t.content->take_lease();
   if (queue::pressure_of(context_.budget) != queue::memory_pressure::none) {
-    queued->release_content();
+    lease = queue::memory_lease();
   }
-  context_.enqueue(std::move(queued));
+  context_.enqueue(queue::make_queued(std::move(durable), std::move(lease)));
   protocol_.reply(reply_id::queued, id);
 }
 

@@ -5,8 +5,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/clock.hpp"
 #include "base/ip.hpp"
@@ -43,12 +45,16 @@ class transport {
   /// Pending operations end with errc::cancelled; later ones work again.
   virtual void cancel() noexcept = 0;
   virtual void close() noexcept = 0;
+  /// Nothing has arrived that is not read, and the peer has not ended the connection. Does not
+  /// block.
+  virtual bool is_quiet() const noexcept = 0;
 };
 
 struct accepted_connection {
   std::unique_ptr<transport> connection;
   endpoint remote;  ///< of a UNIX socket: loopback with port 0
   endpoint local;
+  std::optional<std::uint32_t> user{};  ///< of a UNIX socket: as whom the peer runs
 };
 
 class acceptor {
@@ -71,8 +77,13 @@ class network {
   /// are those of LISTEN_FDS. One that cannot be shared is given to the first worker only.
   virtual result<std::unique_ptr<acceptor>> listen(const listen_address& at, bool shared,
                                                    unsigned mode);
-  /// Errors: errc::timeout, or the system's.
-  virtual task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit) = 0;
+  /// From that address of this machine; none = the system's choice. Errors: errc::timeout, or the
+  /// system's.
+  virtual task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit,
+                                                           std::optional<ip_address> source) = 0;
+  task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit) {
+    return connect(to, limit, std::nullopt);
+  }
   /// A UNIX socket.
   virtual task<result<std::unique_ptr<transport>>> connect_local(std::string path, duration limit);
   /// Whether one of this machine's interfaces has that address.

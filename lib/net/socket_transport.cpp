@@ -1,5 +1,9 @@
 #include "net/socket_transport.hpp"
 
+#include <sys/socket.h>
+
+#include <cerrno>
+
 #include "base/error.hpp"
 
 namespace relais::net {
@@ -44,6 +48,15 @@ class socket_transport final : public transport {
     error_code ignored;
     socket_.shutdown(asio::socket_base::shutdown_both, ignored);
     socket_.close(ignored);
+  }
+
+  bool is_quiet() const noexcept override {
+    if (!socket_.is_open()) return false;
+    char octet = 0;
+    // native_handle() is not const, though it changes nothing.
+    auto& socket = const_cast<asio::generic::stream_protocol::socket&>(socket_);
+    const auto got = ::recv(socket.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
   }
 
  private:

@@ -39,6 +39,10 @@ error_code stream::translated(const error_code& ec) noexcept {
   return ec;
 }
 
+bool stream::is_quiet() const noexcept {
+  return unread_.empty() && !(tls_ && tls_->has_input()) && transport_->is_quiet();
+}
+
 void stream::unread(std::string_view octets) {
   unread_.insert(0, octets);
 }

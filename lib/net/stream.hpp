@@ -40,6 +40,9 @@ class stream {
   /// Null in clear.
   const tls_engine* tls() const noexcept { return tls_ ? &*tls_ : nullptr; }
   const std::string& tls_failure() const noexcept { return tls_failure_; }
+  /// No octet is unread and the peer has not ended the connection: it may be used again. Does not
+  /// block.
+  bool is_quiet() const noexcept;
   /// Sends close_notify under TLS (with a short deadline, errors ignored), then closes.
   task<void> close();
 

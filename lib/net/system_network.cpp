@@ -35,9 +35,12 @@ class system_network final : public network {
     return make_error_code(boost::system::errc::operation_not_supported);
   }
 
-  task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit) override {
+  task<result<std::unique_ptr<transport>>> connect(endpoint to, duration limit,
+                                                   std::optional<ip_address> source) override {
     const auto where = to_asio(to);
-    co_return co_await connect_to(where, limit);
+    std::optional<socket_endpoint> from;
+    if (source) from = to_asio(endpoint{*source, 0});
+    co_return co_await connect_to(where, limit, from);
   }
 
   task<result<std::unique_ptr<transport>>> connect_local(std::string path,
@@ -46,7 +49,8 @@ class system_network final : public network {
       co_return make_error_code(boost::system::errc::filename_too_long);
     }
     const socket_endpoint where = asio::local::stream_protocol::endpoint(path);
-    co_return co_await connect_to(where, limit);
+    const std::optional<socket_endpoint> from;
+    co_return co_await connect_to(where, limit, from);
   }
 
   bool is_own_address(const ip_address& address) const override {
@@ -66,11 +70,19 @@ class system_network final : public network {
   }
 
  private:
-  task<result<std::unique_ptr<transport>>> connect_to(socket_endpoint where, duration limit) {
+  task<result<std::unique_ptr<transport>>> connect_to(socket_endpoint where, duration limit,
+                                                      std::optional<socket_endpoint> from) {
     asio::generic::stream_protocol::socket socket(executor_);
     error_code ec;
     socket.open(where.protocol(), ec);
     if (ec) co_return ec;
+    if (from) {
+      // The port is chosen at connect(2): one source has 64 thousand of them per peer, not in all.
+      const int yes = 1;
+      ::setsockopt(socket.native_handle(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+      socket.bind(*from, ec);
+      if (ec) co_return ec;
+    }
     bool expired = false;
     const auto deadline = alarms_.make([&] {
       expired = true;

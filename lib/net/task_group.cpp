@@ -1,5 +1,6 @@
 #include "net/task_group.hpp"
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
@@ -9,9 +10,10 @@ namespace relais::net {
 task_group::task_group(const runtime& world, exception_handler on_exception)
     : world_(world), on_exception_(std::move(on_exception)), empty_(world.executor) {}
 
-void task_group::spawn(std::string label, task<void> job) {
+task_group::task_id task_group::spawn(std::string label, task<void> job) {
   tasks_.emplace_back();
   const auto at = std::prev(tasks_.end());
+  const auto id = at->id = ++last_;
   at->label = std::move(label);
   auto done = [this, at](const std::exception_ptr& failure) {
     if (failure) {
@@ -29,6 +31,15 @@ void task_group::spawn(std::string label, task<void> job) {
   };
   asio::co_spawn(world_.executor, std::move(job),
                  asio::bind_cancellation_slot(at->signal.slot(), std::move(done)));
+  return id;
+}
+
+void task_group::stop(task_id one) {
+  asio::post(world_.executor, [this, one, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    const auto at = std::ranges::find(tasks_, one, &entry::id);
+    if (at != tasks_.end()) at->signal.emit(asio::cancellation_type::terminal);
+  });
 }
 
 void task_group::stop() {

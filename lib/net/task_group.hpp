@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/cancellation_signal.hpp>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <memory>
@@ -21,10 +22,13 @@ class task_group {
   task_group(const task_group&) = delete;
   task_group& operator=(const task_group&) = delete;
 
-  void spawn(std::string label, task<void> job);
+  using task_id = std::uint64_t;
+  task_id spawn(std::string label, task<void> job);
   /// Terminal cancellation of every task, soon: their pending operations end. From any place on the
   /// worker.
   void stop();
+  /// The same for one; nothing, if it has ended.
+  void stop(task_id one);
   /// Waits until no task is left, at most so long. False: some are still alive, see labels().
   task<bool> join(duration limit);
   std::size_t size() const noexcept { return tasks_.size(); }
@@ -32,12 +36,14 @@ class task_group {
 
  private:
   struct entry {
+    task_id id = 0;
     std::string label;
     asio::cancellation_signal signal;
   };
   const runtime& world_;
   exception_handler on_exception_;
   std::list<entry> tasks_;  // stable addresses; erased in the completion handler
+  task_id last_ = 0;
   condition empty_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -32,11 +32,29 @@ tls_engine::tls_engine(const tls_parameters& parameters) : ssl_(SSL_new(paramete
     return;
   }
   SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
+  set_names(parameters);
+}
+
+// RFC 6125. A connection without any name to check would trust every certificate: that is a fault.
+void tls_engine::set_names(const tls_parameters& parameters) {
   auto* rules = SSL_get0_param(ssl_.get());
   X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  const int set = address ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str())
-                          : X509_VERIFY_PARAM_set1_host(rules, name.c_str(), name.size());
-  if (set != 1) throw std::runtime_error("the name of the TLS peer cannot be checked: " + name);
+  auto names = parameters.verify_names;
+  if (names.empty()) names.push_back(parameters.peer_name);
+  bool is_set = false;
+  for (const auto& name : names) {
+    if (name.empty() || name == ".") continue;
+    // An address is compared with addresses only, and OpenSSL wants both to fit if there is both.
+    const bool is_address = ip_address::parse(name).has_value();
+    if (is_address && names.size() > 1) continue;
+    // A name with a leading dot: any name below it (X509_check_host(3)).
+    is_set = (is_address ? X509_VERIFY_PARAM_set1_ip_asc(rules, name.c_str())
+                         : X509_VERIFY_PARAM_add1_host(rules, name.c_str(), name.size())) == 1;
+    if (!is_set) break;
+  }
+  if (!is_set) {
+    throw std::runtime_error("the name of the TLS peer cannot be checked: " + names.front());
+  }
 }
 
 tls_engine::step tls_engine::fail(int result) {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 #include "net/tls_octets.hpp"
@@ -23,8 +24,16 @@ struct tls_parameters {
   tls_role role = tls_role::client;
   std::string peer_name;  ///< client: SNI, and the name that a certificate must carry
   bool verify = false;    ///< client: refuse a certificate that does not verify for peer_name
+  /// client: names of which one must be in the certificate, instead of peer_name; ".example" is any
+  /// name below it.
+  std::vector<std::string> verify_names;
   SSL_SESSION* session = nullptr;  ///< client: to go on with, if the server still knows it
 };
+
+struct free_tls_session {
+  void operator()(SSL_SESSION* s) const noexcept { SSL_SESSION_free(s); }
+};
+using tls_session = std::unique_ptr<SSL_SESSION, free_tls_session>;
 
 class tls_engine {
  public:
@@ -64,10 +73,16 @@ class tls_engine {
   /// certificate of its first session, and which one that was is not known any more.
   std::string tls_end_point() const;
   bool is_resumed() const noexcept;
+  /// Octets were fed, or decrypted, that nobody has read.
+  bool has_input() const noexcept;
+  /// client: what another connection to this peer can go on with; null if nothing. TLS 1.3 sends it
+  /// behind the handshake: worth asking for at the end of a connection.
+  tls_session resumable() const;
   /// In words, for the log: OpenSSL's reason or the certificate's fault.
   const std::string& failure() const noexcept { return failure_; }
 
  private:
+  void set_names(const tls_parameters& parameters);
   step fail(int result);
   struct free_ssl {
     void operator()(SSL* s) const noexcept { SSL_free(s); }

@@ -111,6 +111,17 @@ std::string tls_engine::tls_end_point() const {
   return digest != nullptr ? digest_of(own, digest) : std::string();
 }
 
+bool tls_engine::has_input() const noexcept {
+  return octets_.consumed < octets_.in.size() || SSL_has_pending(ssl_.get()) == 1;
+}
+
+tls_session tls_engine::resumable() const {
+  if (!SSL_is_init_finished(ssl_.get())) return {};
+  tls_session latest(SSL_get1_session(ssl_.get()));
+  if (latest && SSL_SESSION_is_resumable(latest.get()) != 1) latest.reset();
+  return latest;
+}
+
 bool tls_engine::is_resumed() const noexcept {
   return SSL_session_reused(ssl_.get()) == 1;
 }

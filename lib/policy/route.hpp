@@ -27,18 +27,20 @@ struct route_host {
       false;              ///< by the MX records of `name`; an empty name: of the recipient's domain
   bool is_local = false;  ///< `name` is the path of a UNIX socket
   std::uint16_t preference = 0;
-  unsigned weight = 1;  ///< among equal preferences, as in RFC 2782
+  unsigned weight = 1;     ///< among equal preferences, as in RFC 2782
+  bool is_chosen = false;  ///< the owner of this machine named it: it may be on any network
 
   friend bool operator==(const route_host&, const route_host&) = default;
-  /// "relay.example", "[relay.example]:587", "unix:/path", "mx".
+  /// "relay.example", "[relay.example]:587", "unix:/path", "mx"; a port that is not 25 is shown.
   std::string text() const;
 };
 
 struct route {
-  std::string name;  ///< "route 2", "smarthost", "MX"; as configured
+  std::string name;  ///< "route 2" or as configured, "smarthost", "MX", "operator"
   config::source_place place;
   config::route_action action = config::route_action::relay;
   std::string status, text;  ///< of action error: "5.1.1" and a sentence
+  /// By preference. Empty: action is not relay, or hop.domain is a host that an operator wrote.
   std::vector<route_host> hosts, fallback;
   unsigned fallback_attempts = 0;
   duration fallback_time{};
@@ -56,8 +58,9 @@ struct route {
   duration rate_window{};
   retry_schedule retry;
 
-  /// Hosts that the owner of this machine chose by name: they may be on any network.
-  bool is_chosen() const noexcept { return !hosts.empty() && !hosts.front().name.empty(); }
+  /// Whether a host follows from the recipient's domain: of a next hop by this route, the domain
+  /// counts. Else all hosts were chosen by the owner of this machine.
+  bool follows_domain() const noexcept;
 };
 
 /// What identifies a destination: equal ones share connections, limits and health.
@@ -86,8 +89,8 @@ class routes {
   next_hop find(const route_subject& subject) const;
   const route& at(const next_hop& hop) const noexcept { return *all_[hop.route]; }
   const std::vector<std::unique_ptr<route>>& all() const noexcept { return all_; }
-  /// The hosts to use: the route's own or its fallback. An entry that is looked up by MX and has no
-  /// name means hop.domain.
+  /// The hosts to use: the route's own or its fallback, by preference; none has an empty name, as
+  /// hop.domain stands there, if need be as a literal with its brackets.
   std::vector<route_host> hosts(const next_hop& hop) const;
   /// Whether a job with so many failed attempts and that age goes to the fallback from now on.
   bool wants_fallback(const next_hop& hop, unsigned attempts, duration age) const noexcept;
@@ -95,14 +98,25 @@ class routes {
   std::string text(const next_hop& hop) const;
   /// The next hop that an operator writes (a domain, or a host as in next_hops): by the first route
   /// that leads there, else by the built-in route for such cases, with `text` as the domain.
-  /// Empty: no such way of writing.
+  /// Empty: no such way of writing. text() of the answer is parsed as the same next hop.
   std::optional<next_hop> parse(std::string_view text) const;
 
+  /// Whether a row of the configuration asks who logged in, or which listener it was.
+  static bool need_user(const config::settings& settings) noexcept;
+  static bool need_listener(const config::settings& settings) noexcept;
+  /// The criterion of that route which the subject does not meet: "recipients", "senders", "users",
+  /// "listeners"; "" = it matches. For explanations.
+  std::string_view mismatch(std::size_t route, const route_subject& subject) const;
+
  private:
-  struct matcher;
-  std::vector<std::unique_ptr<route>> all_;  // stable addresses
-  std::vector<std::shared_ptr<const matcher>> matchers_;
+  struct matching;
+  next_hop hop_by(std::size_t route, std::string_view domain) const;
+
+  std::vector<std::unique_ptr<route>> all_;  // stable addresses; the last one is the operators'
+  std::shared_ptr<const matching> matching_;
+  std::size_t rows_ = 0, mx_ = 0;  // rows of the configuration come first
   std::string hostname_;
+  std::uint16_t port_ = 25;
 };
 
 }  // namespace relais::policy

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "queue/queued_message.hpp"
+#include "queue/slab.hpp"
 
 namespace relais::queue {
 
@@ -18,6 +19,10 @@ struct delivery_job {
   steady_time ready_since{};
 
   delivery_job() = default;
+
+ private:
+  friend class scheduler;
+  handle record_ = no_handle;  // the scheduler's, while the job is in hand
 };
 
 }  // namespace relais::queue

@@ -1,84 +1,340 @@
 #include "queue/scheduler.hpp"
 
 #include <algorithm>
+#include <limits>
+
+#include "queue/scheduler_parts.hpp"
+#include "queue/sender_hash.hpp"
 
 namespace relais::queue {
+namespace {
 
-scheduler::scheduler(const net::runtime& world, const policy::routes& routes)
-    : world_(world), routes_(routes), bell_(world.alarms.make([this] { ring(); })) {}
+job_lane lane_of(int priority) noexcept {
+  if (priority == 0) return job_lane::normal;
+  return priority > 0 ? job_lane::high : job_lane::low;
+}
 
-destination& scheduler::find(const policy::next_hop& hop) {
-  auto& found = destinations_[hop];
-  found.hop = hop;
-  return found;
+unsigned flow_of(std::uint32_t sender) noexcept {
+  return (sender * 0x9e3779b1u) >> 26;  // of all bits, the six best mixed ones
+}
+
+}  // namespace
+
+scheduler::scheduler(const net::runtime& world, const policy::routes& routes, spool::store& store)
+    : parts_(std::make_unique<parts>(world, routes, store)) {}
+
+scheduler::~scheduler() = default;
+
+void scheduler::on_ready(std::function<void(destination&)> wake) {
+  parts_->wake = std::move(wake);
+}
+
+void scheduler::begin() {
+  auto& p = *parts_;
+  p.has_begun = true;
+  for (handle h = 0; h < p.destinations.end(); ++h)  // one that is made meanwhile says so itself
+    if (p.destinations.contains(h)) p.announce(p.destinations[h]);
+  p.arm();
 }
 
 steady_time scheduler::due_at(wall_time at) const {
-  const auto ahead = at - world_.clock.wall();
-  return world_.clock.now() + std::max<duration>(duration{0}, ahead);
+  return parts_->due_at(at);
 }
 
-void scheduler::add(const std::shared_ptr<queued_message>& message) {
-  // Recipients that go to the same next hop at the same time are one job.
-  std::map<std::pair<policy::next_hop, wall_time>, std::vector<std::size_t>> groups;
-  for (std::size_t i = 0; i < message->recipients.size(); ++i) {
-    const auto& state = message->recipients[i];
-    if (state.status != spool::recipient_status::pending) continue;
-    groups[{routes_.route(message->envelope->forward_paths[i]), state.next_attempt}].push_back(i);
-  }
-  for (auto& [key, recipients] : groups) {
-    const auto& [hop, next_attempt] = key;
-    const auto due = due_at(next_attempt);
-    for (std::size_t first = 0; first < recipients.size(); first += recipients_per_job) {
-      const auto last = std::min(first + recipients_per_job, recipients.size());
-      delivery_job job;
-      job.message = message;
-      job.recipients.assign(recipients.begin() + static_cast<std::ptrdiff_t>(first),
-                            recipients.begin() + static_cast<std::ptrdiff_t>(last));
-      postpone(find(hop), std::move(job), due);
+std::size_t scheduler::jobs() const noexcept {
+  return parts_->jobs.size();
+}
+
+std::uint64_t scheduler::memory() const noexcept {
+  const auto& p = *parts_;
+  // Of the table: a bucket, and a node with its hash and what malloc adds.
+  constexpr std::uint64_t node = 32;
+  return p.jobs.memory() + p.burdens + p.texts + p.destinations.memory() + p.table.size() * node +
+         p.table.bucket_count() * sizeof(void*);
+}
+
+// --- into the schedule ------------------------------------------------------------------------
+
+void scheduler::add(const policy::next_hop& hop, new_job job) {
+  auto& p = *parts_;
+  if (job.recipients.empty()) return;
+  auto& d = p.obtain(hop);
+  const auto now = p.world.clock.now();
+  const auto due = p.due_at(job.due);
+  for (std::size_t first = 0; first < job.recipients.size(); first += recipients_per_job) {
+    const auto count = std::min(recipients_per_job, job.recipients.size() - first);
+    const auto made = p.jobs.make();
+    auto& r = p.jobs[made];
+    r.id = job.id;
+    r.home = d.self_;
+    r.attempts = std::min(job.attempts, job_record::most_attempts) & job_record::most_attempts;
+    r.warnings = std::min<std::uint32_t>(job.warnings, job_record::most_warnings) & 63;
+    r.is_report = job.is_report ? 1 : 0;
+    r.set_lane(lane_of(job.priority));
+    r.flow = flow_of(job.sender_hash) & 63;
+    p.set_recipients(r, job.recipients.data() + first, count);
+    if (due > now) {
+      p.enter_waiting(d, made, due);
+      continue;
     }
-    release(find(hop));  // what only waits needs no destination yet
+    if (job.message) p.make_hot(r, job.message);
+    p.enter_ready(d, made, now);
   }
+  p.touch(d);
+  if (due <= now) p.announce(d);
 }
 
-void scheduler::postpone(destination& to, delivery_job job, steady_time due) {
-  if (due <= world_.clock.now()) return enqueue(to, std::move(job));
-  const auto at = waiting_.emplace(due, waiting_job{to.hop, std::move(job)});
-  if (at == waiting_.begin()) bell_->set(due);
+void scheduler::parts::enter_ready(destination& d, handle job, steady_time now) {
+  auto& r = jobs[job];
+  if (!is_to_be_seen(d, r, now)) return enter_stalled(d, job, deadline(d, r));
+  r.set_state(job_state::ready);
+  r.at = now;
+  lanes.push_back(d.lanes_, job);
+  ++d.ready_;
 }
 
-void scheduler::enqueue(destination& to, delivery_job job) {
-  job.ready_since = world_.clock.now();
-  to.ready.push_back(std::move(job));
-  wake_(to);
+/// Of an open destination, all; else see take_overdue().
+bool scheduler::parts::is_to_be_seen(const destination& d, const job_record& r,
+                                     steady_time now) const {
+  return d.state_ == destination_state::open || r.is_overdue != 0 || r.attempts == 0 ||
+         deadline(d, r) <= now || wants_fallback(d, r.id, r.attempts);
 }
 
-void scheduler::put_back(destination& to, delivery_job job) {
-  to.ready.push_front(std::move(job));
-  wake_(to);
+void scheduler::parts::enter_waiting(destination& d, handle job, steady_time due) {
+  auto& r = jobs[job];
+  make_cold(r);
+  r.is_overdue = 0;
+  r.set_state(job_state::waiting);
+  r.at = due;
+  heap.push(d.first_waiting_, job);
+  ++d.waiting_;
 }
 
-std::optional<delivery_job> scheduler::take(destination& from) {
-  if (from.ready.empty()) return {};
-  auto job = std::move(from.ready.front());
-  from.ready.pop_front();
+void scheduler::parts::enter_stalled(destination& d, handle job, steady_time until) {
+  auto& r = jobs[job];
+  make_cold(r);
+  r.is_overdue = 0;
+  r.set_state(job_state::stalled);
+  r.at = until;
+  heap.push(d.first_stalled_, job);
+  ++d.stalled_;
+}
+
+handle scheduler::parts::pop_stalled(destination& d) {
+  const auto job = heap.pop(d.first_stalled_);
+  --d.stalled_;
+  if (d.leaving_ > 0) --d.leaving_;
   return job;
 }
 
-void scheduler::release(destination& idle) {
-  if (!idle.ready.empty() || idle.sessions != 0 || idle.in_line) return;
-  const auto hop = idle.hop;  // a copy: erasing ends the destination
-  destinations_.erase(hop);
+void scheduler::parts::refill(destination& d, steady_time now) {
+  // At least one each time: however much comes fresh, what was stalled is not forgotten.
+  const auto enough = d.ready_ < refill_below ? refill_to : d.ready_ + 1;
+  while (d.ready_ < enough && d.stalled_ > 0) enter_ready(d, pop_stalled(d), now);
 }
 
-void scheduler::ring() {
-  const auto now = world_.clock.now();
-  while (!waiting_.empty() && waiting_.begin()->first <= now) {
-    auto due = std::move(waiting_.begin()->second);
-    waiting_.erase(waiting_.begin());
-    enqueue(find(due.hop), std::move(due.job));
+// --- back from delivery -----------------------------------------------------------------------
+
+/// The record of a job that comes back, in no list; no_handle: it was withdrawn.
+handle scheduler::claim(destination& to, const delivery_job& job) {
+  auto& p = *parts_;
+  auto found = job.record_;
+  const auto id = job.message->id;
+  const bool is_known = p.jobs.contains(found) && p.jobs[found].id == id &&
+                        (p.jobs[found].state() == job_state::in_hand ||
+                         p.jobs[found].state() == job_state::withdrawn);
+  if (!is_known) {  // delivery's own making
+    found = p.jobs.make();
+    auto& fresh = p.jobs[found];
+    fresh.id = id;
+    fresh.home = to.self_;
+    fresh.is_report = job.message->is_report() ? 1 : 0;
+    fresh.set_lane(lane_of(job.message->envelope->priority));
+    fresh.flow = flow_of(sender_hash(*job.message->envelope)) & 63;
+    fresh.set_state(job_state::in_hand);
+    ++to.in_hand_;
   }
-  if (!waiting_.empty()) bell_->set(waiting_.begin()->first);
+  auto& r = p.jobs[found];
+  auto& home = p.destinations[r.home];
+  --home.in_hand_;
+  if (home.probe_ == found) {  // it proved nothing: the next one
+    home.probe_ = no_handle;
+    home.wakes_soon_ = true;
+    if (&home != &to) p.touch(home);
+  }
+  if (r.state() == job_state::withdrawn) {
+    const auto left = withdrawn_.find(id);
+    if (--left->second == 0) withdrawn_.erase(left);
+    p.drop(found);
+    p.touch(to);
+    return no_handle;
+  }
+  r.home = to.self_;
+  r.is_overdue = 0;
+  r.attempts = std::min(job.attempts, job_record::most_attempts) & job_record::most_attempts;
+  r.warnings = std::min<std::uint32_t>(job.warnings, job_record::most_warnings) & 63;
+  p.set_recipients(r, job.recipients.data(), job.recipients.size());
+  return found;
+}
+
+void scheduler::postpone(destination& to, delivery_job job, steady_time due) {
+  auto& p = *parts_;
+  if (job.recipients.empty()) return finished(to, job);
+  const auto now = p.world.clock.now();
+  const auto back = claim(to, job);
+  if (back == no_handle) return;
+  job = delivery_job();  // the content's memory is free before anything else happens
+  if (due > now)
+    p.enter_waiting(to, back, due);
+  else
+    p.enter_ready(to, back, now);
+  p.touch(to);
+  if (due <= now) p.announce(to);
+}
+
+void scheduler::stall(destination& to, delivery_job job, steady_time deadline) {
+  auto& p = *parts_;
+  if (job.recipients.empty()) return finished(to, job);
+  const auto now = p.world.clock.now();
+  const auto back = claim(to, job);
+  if (back == no_handle) return;
+  job = delivery_job();
+  const bool is_open = to.state_ == destination_state::open;
+  if (is_open)
+    p.enter_ready(to, back, now);
+  else  // never at once: delivery has just seen it
+    p.enter_stalled(to, back, std::max(deadline, now + std::chrono::seconds(1)));
+  if (!is_open && to.has_work(now)) to.wakes_soon_ = true;
+  p.touch(to);
+  if (is_open) p.announce(to);
+}
+
+void scheduler::put_back(destination& to, delivery_job job) {
+  auto& p = *parts_;
+  if (job.recipients.empty()) return finished(to, job);
+  const auto back = claim(to, job);
+  if (back == no_handle) return;
+  auto& r = p.jobs[back];
+  p.make_hot(r, std::move(job.message));
+  r.set_state(job_state::ready);
+  r.at = job.ready_since;
+  p.lanes.push_front(to.lanes_, back);
+  ++to.ready_;
+  p.touch(to);
+  p.announce(to);
+}
+
+void scheduler::finished(destination& to, const delivery_job& job) {
+  auto& p = *parts_;
+  const auto back = claim(to, job);
+  if (back == no_handle) return;
+  p.drop(back);
+  p.touch(to);
+}
+
+// --- records ----------------------------------------------------------------------------------
+
+void scheduler::parts::set_recipients(job_record& r, const std::size_t* first, std::size_t count) {
+  burdens -= burden_of(r);
+  if (count == 1 && *first < job_record::inline_recipients) {
+    r.burden.reset();
+    r.recipient = static_cast<std::uint32_t>(*first) & (job_record::inline_recipients - 1);
+  } else {
+    if (!r.burden) r.burden = std::make_unique<job_burden>();
+    auto& all = r.burden->recipients;
+    all.clear();
+    all.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) all.push_back(static_cast<std::uint32_t>(first[i]));
+  }
+  burdens += burden_of(r);
+}
+
+std::vector<std::size_t> scheduler::parts::recipients_of(const job_record& r) const {
+  if (!r.burden || r.burden->recipients.empty()) return {r.recipient};
+  return {r.burden->recipients.begin(), r.burden->recipients.end()};
+}
+
+void scheduler::parts::make_cold(job_record& r) {
+  if (!r.burden || !r.burden->message) return;
+  burdens -= burden_of(r);
+  r.burden->message.reset();
+  if (r.burden->recipients.empty()) r.burden.reset();
+  burdens += burden_of(r);
+}
+
+void scheduler::parts::make_hot(job_record& r, std::shared_ptr<const queued_message> message) {
+  burdens -= burden_of(r);
+  if (!r.burden) r.burden = std::make_unique<job_burden>();
+  r.burden->message = std::move(message);
+  burdens += burden_of(r);
+}
+
+std::uint64_t scheduler::parts::burden_of(const job_record& r) const noexcept {
+  constexpr std::uint64_t of_malloc = 8;
+  if (!r.burden) return 0;
+  const auto several = r.burden->recipients.capacity();
+  return sizeof(job_burden) + of_malloc +
+         (several > 0 ? several * sizeof(std::uint32_t) + of_malloc : 0);
+}
+
+void scheduler::parts::detach(handle job) {
+  auto& r = jobs[job];
+  auto& d = destinations[r.home];
+  if (r.state() == job_state::ready) {
+    lanes.erase(d.lanes_, job);
+    --d.ready_;
+  } else if (r.state() == job_state::waiting) {
+    heap.erase(d.first_waiting_, job);
+    --d.waiting_;
+  } else if (r.state() == job_state::stalled) {
+    heap.erase(d.first_stalled_, job);
+    --d.stalled_;
+    d.leaving_ = std::min(d.leaving_, d.stalled_);
+  }
+}
+
+void scheduler::parts::drop(handle job) {
+  burdens -= burden_of(jobs[job]);
+  jobs.erase(job);
+}
+
+// --- time -------------------------------------------------------------------------------------
+
+steady_time scheduler::parts::due_at(wall_time at) const {
+  const auto ahead = at - world.clock.wall();
+  const auto now = world.clock.now();
+  if (ahead <= wall_time::duration::zero()) return now;
+  const auto room = std::chrono::duration_cast<wall_time::duration>(never - now);
+  return ahead < room ? now + ahead : never - duration(1);  // the year 2300 is soon enough
+}
+
+steady_time scheduler::parts::deadline(const destination& d, queue_id id, unsigned warnings,
+                                       bool is_report) const {
+  const auto& way = routes.at(d.hop);
+  const auto arrival = arrival_of(id);
+  auto at = policy::deadline(way.retry, arrival, warnings, is_report);
+  if (!way.fallback.empty() && !d.hop.is_fallback && way.fallback_time > duration{0}) {
+    const auto leaves =
+        arrival + std::chrono::duration_cast<wall_time::duration>(way.fallback_time);
+    if (leaves > world.clock.wall()) at = std::min(at, leaves);
+  }
+  return due_at(at);
+}
+
+bool scheduler::parts::wants_fallback(const destination& d, queue_id id,
+                                      std::uint32_t attempts) const {
+  const auto& way = routes.at(d.hop);
+  if (way.fallback.empty() || d.hop.is_fallback) return false;
+  const auto age = std::max(world.clock.wall() - arrival_of(id), wall_time::duration::zero());
+  return routes.wants_fallback(d.hop, std::max<unsigned>(attempts, d.failures_), age);
+}
+
+bool scheduler::wants_fallback(const destination& at, const delivery_job& job) const {
+  return parts_->wants_fallback(at, job.message->id, job.attempts);
+}
+
+steady_time scheduler::deadline(const destination& to, const delivery_job& job) const {
+  return parts_->deadline(to, job.message->id, job.warnings, job.message->is_report());
 }
 
 }  // namespace relais::queue

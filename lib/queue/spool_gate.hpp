@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -34,6 +35,8 @@ class spool_gate final : private spool::completion_sink {
   void settle(spool::state_change change) { store_.settle(std::move(change)); }
   net::task<error_code> settle_durably(spool::state_change change);
   net::task<result<std::shared_ptr<const spool::message>>> read(queue_id id);
+  /// From memory, at once.
+  std::optional<spool::stored_message> look_up(queue_id id) { return store_.look_up(id); }
   spool::health has_room(std::uint64_t octets) const noexcept { return store_.has_room(octets); }
 
   // A large content on its way into the spool: one call after the other, then append().

@@ -8,9 +8,26 @@ namespace relais::smtp {
 namespace {
 
 void add_mechanisms(std::string_view names, server_features& features) {
+  features.auth = true;
   for (const auto name : split(names, ' ')) {
     features.auth_plain |= iequals(name, "PLAIN");
     features.auth_login |= iequals(name, "LOGIN");
+  }
+}
+
+/// RFC 9422: "MAILMAX=100 RCPTMAX=200"; what cannot be read is no limit.
+void add_limits(std::string_view limits, server_features& features) {
+  for (const auto limit : split(limits, ' ')) {
+    const auto equals = limit.find('=');
+    if (equals == limit.npos) continue;
+    const auto name = limit.substr(0, equals);
+    const auto value = parse_number(limit.substr(equals + 1)).value_or(0);
+    if (iequals(name, "MAILMAX"))
+      features.mail_limit = value;
+    else if (iequals(name, "RCPTMAX"))
+      features.recipient_limit = value;
+    else if (iequals(name, "RCPTDOMAINMAX"))
+      features.recipient_domain_limit = value;
   }
 }
 
@@ -41,6 +58,8 @@ void add_keyword(std::string_view line, server_features& features) {
     features.mt_priority = true;
   else if (iequals(keyword, "AUTH"))
     add_mechanisms(parameters, features);
+  else if (iequals(keyword, "LIMITS"))
+    add_limits(parameters, features);
   else if (iequals(keyword, "SIZE")) {
     features.size = true;
     features.size_limit = parse_number(parameters).value_or(0);

@@ -12,7 +12,7 @@
 //     start_tls:   write output() if any is left, handshake, then tls_started(); octets that lay
 //                  behind the 220 in clear are a protocol error (response injection)
 //     ready:       the session is set up, or the last transaction is over: send() or quit()
-//     want_content: the content of current() is due: see content_form(). Write output(), then the
+//     want_content: the content of content_of() is due, see form(). Write output(), then the
 //                  content, then content_sent(); what output() then has goes into the same packet
 //                  as the end of the content. Never asked for if no recipient was accepted, but
 //                  for `chunk_ahead`
@@ -25,7 +25,17 @@
 // Transactions overlap: while the content of current() is on its way, begin_ahead() puts the
 // envelope of the next one (and, with CHUNKING, its content) behind it, into the same packet as the
 // final dot (RFC 2920 3.1: content may be the first of a group). At most one is ahead. Nothing that
-// the first one's outcome could make wrong: each transaction stands for itself.
+// the first one's outcome could make wrong: behind a chunk whose recipients are not known to be
+// accepted it begins with RSET (RFC 3030 2).
+//
+// failure().pipelining_broke, what counts: while commands were pipelined, (1) a protocol error: a
+// code that the command cannot have, a line that is no reply, a reply too many; (2) 503 to RCPT
+// behind an accepted MAIL, to DATA or BDAT behind an accepted RCPT, to MAIL of a transaction that
+// was begun ahead: "bad sequence", where the sequence was right; it is credited to nobody; (3) a
+// timeout or an orderly end of the connection behind an accepted MAIL, before the reply to RCPT or
+// DATA; (4) a timeout before the reply to MAIL of a transaction that was begun ahead. (3) and (4)
+// may have other reasons, but a host that throws piped commands away looks just so, and to be
+// wrong costs a few round trips only.
 #pragma once
 
 #include <cstdint>
@@ -80,9 +90,9 @@ enum class content_form : std::uint8_t { dot_stuffed, chunk };
 /// What the server offers (the EHLO reply in force).
 struct server_features {
   bool ehlo = false, pipelining = false, eight_bit_mime = false, size = false, starttls = false,
-       smtputf8 = false, enhanced_status_codes = false, auth_plain = false, auth_login = false,
-       chunking = false, binary_mime = false, dsn = false, require_tls = false, mt_priority = false,
-       deliver_by = false;
+       smtputf8 = false, enhanced_status_codes = false, auth = false, auth_plain = false,
+       auth_login = false, chunking = false, binary_mime = false, dsn = false, require_tls = false,
+       mt_priority = false, deliver_by = false;
   std::uint64_t size_limit = 0;        ///< 0 = not stated
   std::uint64_t deliver_by_least = 0;  ///< seconds; 0 = not stated
   // LIMITS (RFC 9422); 0 = not stated
@@ -126,7 +136,9 @@ enum class local_fault : std::uint8_t {
   eight_bit_not_offered,   ///< BODY=8BITMIME without conversion (RFC 6152 3)
   require_tls_not_met,     ///< REQUIRETLS: TLS with a verified peer that offers it (RFC 8689 4.2.1)
   deliver_by_not_offered,  ///< BY=...;R is for those who promise it, and so soon (RFC 2852 4)
-  deliver_by_over          ///< its time has passed
+  deliver_by_over,         ///< its time has passed
+  beyond_recipient_limit   ///< of LIMITS (RFC 9422): as if RCPT were answered 452, the next
+                           ///< transaction may have it
 };
 
 struct recipient_reply {
@@ -144,7 +156,9 @@ struct transaction {
   wall_time now{};                        ///< for what is left of deliver_by
   // Made by the protocol:
   std::vector<recipient_reply> results;  ///< one per recipient, in that order
-  bool was_begun = false;                ///< at least one octet of it was handed to output()
+  /// At least one octet of it was handed to output(). False again if it was begun ahead, the
+  /// session broke before any reply to it, and the server certainly has not taken it.
+  bool was_begun = false;
 
   transaction() = default;
 };
@@ -164,11 +178,11 @@ class client_protocol {
   /// Only when ready: `t` becomes current(). MAIL, every RCPT and DATA (or BDAT LAST with the
   /// content) in one flight where PIPELINING is offered, one by one else.
   void send(transaction& t);
-  /// Whether begin_ahead() is possible: the end of current()'s content is the next thing to be
-  /// written, or is written and unanswered, nothing is ahead yet, the server pipelines and has not
-  /// reached its LIMITS.
+  /// Whether begin_ahead() is possible: content_sent() was said of current(), which is unanswered,
+  /// nothing is ahead yet, the server pipelines and has not reached its LIMITS.
   bool can_go_ahead() const noexcept;
-  /// The envelope of `t` follows the end of current()'s content.
+  /// The envelope of `t` follows the end of current()'s content. If the server can take it for no
+  /// recipient, it is not begun.
   void begin_ahead(transaction& t);
   transaction* current() const noexcept;
   /// Behind `over`: the next one, if there is one ahead, is current().
@@ -177,9 +191,16 @@ class client_protocol {
   /// Why that recipient could not be sent to this server.
   local_fault fault_of(const envelope& message, std::size_t recipient, std::uint64_t size,
                        body_type body, wall_time now) const;
-  /// With want_content.
+  /// Whether one more MAIL is within the server's LIMITS.
+  bool has_mail_left() const noexcept;
+  /// With want_content: whose content is due, current() or the one ahead; and how it goes.
+  transaction* content_of() const noexcept;
   content_form form() const noexcept;
   void content_sent();
+  /// A write failed, or a content cannot be read to its end: the last octet of what is under way
+  /// never leaves. A refusal that the server has said meanwhile may still be received, and counts
+  /// (nothing else does); then abort().
+  void cut(error_code why);
   void quit();
   /// I/O failed or a deadline passed: what is unanswered stays unanswered, next() gives failed.
   void abort(error_code why);

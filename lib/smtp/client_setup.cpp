@@ -1,6 +1,6 @@
-// From the greeting to a session that can carry mail: EHLO with its fallback, STARTTLS by level,
-// AUTH (RFC 5321 3.1-3.2, RFC 3207, RFC 4954). No secret goes out without TLS, and no level is
-// lowered.
+// From the greeting to a session that can carry mail: EHLO with its fallback or LHLO, STARTTLS by
+// level, AUTH (RFC 5321 3.1-3.2, RFC 2033 4.1, RFC 3207, RFC 4954). No secret goes out without TLS,
+// and no level is lowered.
 #include "base/text.hpp"
 #include "smtp/client_state.hpp"
 
@@ -13,7 +13,7 @@ void client_protocol::state::take_greeting(const reply& r) {
 }
 
 void client_protocol::state::say_hello() {
-  say(command::ehlo, {"EHLO ", options_.hostname});
+  say(command::ehlo, {options_.is_lmtp ? "LHLO " : "EHLO ", options_.hostname});
 }
 
 void client_protocol::state::take_hello(const reply& r, bool extended) {
@@ -23,7 +23,8 @@ void client_protocol::state::take_hello(const reply& r, bool extended) {
     return go_on_in_this_channel();
   }
   // Without EHLO there is neither STARTTLS nor AUTH: only for those who need none (RFC 5321 3.2).
-  const bool needs_ehlo = options_.login || (!tls_ && options_.tls >= tls_level::encrypt);
+  const bool needs_ehlo =
+      options_.is_lmtp || options_.login || (!tls_ && options_.tls >= tls_level::encrypt);
   if (!extended || !r.is_permanent() || needs_ehlo) return fail(client_step::hello, r);
   say(command::helo, {"HELO ", options_.hostname});
 }
@@ -88,6 +89,7 @@ void client_protocol::state::take_auth(command what, const reply& r) {
   }
   if (asks || r.code() != 235) return fail_out_of_place(client_step::auth);
   wipe(options_.login->password);
+  logged_in_ = true;
   action_ = client_action::ready;
 }
 

@@ -39,4 +39,18 @@ std::optional<std::string> xtext_decode(std::string_view text) {
   return octets;
 }
 
+std::string xtext_encode(std::string_view octets) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string text;
+  for (const char c : octets) {
+    if (c > ' ' && c <= '~' && c != '+' && c != '=') {
+      text += c;
+      continue;
+    }
+    const auto octet = static_cast<unsigned char>(c);
+    text.append(1, '+').append(1, digits[octet >> 4]).append(1, digits[octet & 15]);
+  }
+  return text;
+}
+
 }  // namespace relais::smtp

@@ -11,5 +11,6 @@ namespace relais::smtp {
 bool is_xtext(std::string_view text) noexcept;
 /// The decoded octets, of any value; none: not xtext.
 std::optional<std::string> xtext_decode(std::string_view text);
+std::string xtext_encode(std::string_view octets);
 
 }  // namespace relais::smtp

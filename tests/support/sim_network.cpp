@@ -63,6 +63,8 @@ class sim_transport final : public net::transport {
     co_return error_code{};
   }
 
+  bool is_quiet() const noexcept override { return in_->arrived.empty() && !in_->ended; }
+
   void cancel() noexcept override {
     ++in_->cancellations;
     in_->changed.notify_all();
@@ -180,8 +182,13 @@ std::unique_ptr<net::transport> sim_node::join(sim_acceptor& listener, const end
   return std::make_unique<sim_transport>(world_, back, there);
 }
 
-net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to, duration) {
+net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(
+    endpoint to, duration limit, std::optional<ip_address> source) {
   const auto& here = world_.runtime(address_);
+  if (const auto slow = world_.connect_takes.find(to.address); slow != world_.connect_takes.end()) {
+    co_await net::sleep_for(here, std::min(slow->second, limit));
+    if (slow->second >= limit) co_return errc::timeout;
+  }
   const auto travel = duration(static_cast<std::int64_t>(
       world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
   co_await net::sleep_for(here, travel);
@@ -189,7 +196,7 @@ net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(endpoint to
   if (listener == world_.listeners_.end()) {
     co_return make_error_code(boost::system::errc::connection_refused);
   }
-  const endpoint from{address_, next_port_++};
+  const endpoint from{source.value_or(address_), next_port_++};
   auto mine = join(*listener->second, from, to);
   co_return std::move(mine);
 }

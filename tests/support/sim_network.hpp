@@ -17,7 +17,9 @@ class sim_node final : public net::network {
   result<std::unique_ptr<net::acceptor>> listen(const endpoint& at, bool shared) override;
   result<std::unique_ptr<net::acceptor>> listen(const listen_address& at, bool shared,
                                                 unsigned mode) override;
-  net::task<result<std::unique_ptr<net::transport>>> connect(endpoint to, duration limit) override;
+  using net::network::connect;
+  net::task<result<std::unique_ptr<net::transport>>> connect(
+      endpoint to, duration limit, std::optional<ip_address> source) override;
   net::task<result<std::unique_ptr<net::transport>>> connect_local(std::string path,
                                                                    duration limit) override;
   bool is_own_address(const ip_address& address) const override { return address == address_; }

@@ -54,6 +54,8 @@ class sim_world {
   bool cuts_writes = true;
   /// One write of so many breaks its connection, for both sides, somewhere within; 0: none.
   std::uint64_t reset_one_in = 0;
+  /// Connecting to such an address takes so long more; as long as the caller waits: a black hole.
+  std::map<ip_address, duration> connect_takes;
 
  private:
   friend class sim_node;

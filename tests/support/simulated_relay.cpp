@@ -154,9 +154,9 @@ void simulated_relay::start() {
   }
   const auto& runtime = world_.runtime(address);
   daemon::world surroundings;
-  surroundings.workers = {&runtime};
-  surroundings.resolver = &dns_;
-  surroundings.client_resolvers = {&dns_};
+  surroundings.workers.assign(workers, &runtime);
+  surroundings.resolvers.assign(workers, &dns_);
+  surroundings.client_resolvers.assign(workers, &dns_);
   surroundings.disk = &storage_;
   surroundings.committer = committer_.get();
   surroundings.readers = readers_.get();
@@ -168,7 +168,7 @@ void simulated_relay::start() {
   for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
     const auto& l = settings.listeners[i];
     const auto mode = static_cast<unsigned>(l.mode);
-    relay_->adopt(0, i, *runtime.network.listen(l.address, false, mode));
+    relay_->adopt(i % workers, i, *runtime.network.listen(l.address, false, mode));
   }
   relay_->adopt_http(*runtime.network.listen(http_endpoint, false));
   relay_->start();

@@ -31,6 +31,9 @@ class simulated_relay {
   config::settings settings;
   recording_log log;
   duration maintenance_delay{};  ///< of each job, from the next start on
+  /// Who own the destinations by turns; listener number i belongs to worker i. All run on the one
+  /// thread of the world, but what one hands to another is posted, as between threads.
+  std::size_t workers = 1;
 
   void start();
   /// Drains and waits for it. False: not within `limit` of virtual time, or something was cut off.

@@ -58,6 +58,7 @@ class peer_transport final : public net::transport {
   }
   void cancel() noexcept override {}
   void close() noexcept override {}
+  bool is_quiet() const noexcept override { return ready_.empty(); }
 
  private:
   std::shared_ptr<peer> who_;
@@ -69,7 +70,8 @@ class peer_network final : public net::network {
   result<std::unique_ptr<net::acceptor>> listen(const endpoint&, bool) override {
     return error_code(errc::permission);
   }
-  net::task<result<std::unique_ptr<net::transport>>> connect(endpoint to, duration) override {
+  net::task<result<std::unique_ptr<net::transport>>> connect(endpoint to, duration,
+                                                             std::optional<ip_address>) override {
     co_return open(to.text());
   }
   net::task<result<std::unique_ptr<net::transport>>> connect_local(std::string path,

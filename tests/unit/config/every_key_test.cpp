@@ -23,8 +23,9 @@ const std::string fingerprint(64, 'a');
 
 /// A text that the field's check accepts.
 std::string sample_text(const field& f) {
-  for (const std::string text : {"sample", "sample.example", "127.0.0.1:9999", "PLAIN", "SIZE",
-                                 "/sample", "https://sample.example/", fingerprint.c_str()}) {
+  for (const std::string text :
+       {"sample", "sample.example", "127.0.0.1:9999", "PLAIN", "SIZE", "/sample", "192.0.2.9",
+        "2001:db8::9", "a@sample.example", "https://sample.example/", fingerprint.c_str()}) {
     if (f.check == nullptr || f.check(text).empty()) return text;
   }
   return {};
@@ -95,6 +96,8 @@ settings without_places(settings s) {
   for (auto& one : s.policy.dns_lists) one.place = {};
   for (auto& one : s.policy.rates) one.place = {};
   for (auto& one : s.replies) one.place = {};
+  for (auto& one : s.routes) one.place = {};
+  for (auto& one : s.reply_rules) one.place = {};
   return s;
 }
 
@@ -152,6 +155,7 @@ TEST_CASE("every key of an item changes its own member and no other") {
     const auto usual = show_item_defaults(list);
     for (std::size_t i = 0; i < type->fields.size(); ++i) {
       const auto& f = type->fields[i];
+      if (f.is_secret) continue;  // see below
       const auto extra = std::string(f.key) + ": " + sample(f, usual[i]);
       const auto yaml = yaml_for(list.key, '[' + item_with(*type, extra) + ']');
       INFO(yaml);
@@ -168,6 +172,30 @@ TEST_CASE("every key of an item changes its own member and no other") {
       check_printed(result.values);
     }
   }
+}
+
+TEST_CASE("a secret of an item is read but never printed") {
+  std::size_t secrets = 0;
+  for (const auto& list : fields()) {
+    const auto* type = items_of(list);
+    if (type == nullptr) continue;
+    for (const auto& f : type->fields) {
+      if (!f.is_secret) continue;
+      ++secrets;
+      const auto yaml = yaml_for(list.key, "[{name: x, " + std::string(f.key) + ": swordfish}]");
+      INFO(yaml);
+      const auto result = load(yaml);
+      REQUIRE(result.values.routes.size() == 1);
+      CHECK(result.values.routes[0].password == "swordfish");
+      const auto printed = print(result.values);
+      CHECK(printed.find("swordfish") == std::string::npos);
+      CHECK(printed.find("    # password: (hidden)\n") != std::string::npos);
+      CHECK(show(list, &result.values) == "[{name: x}]");
+      CHECK(load(printed).values.routes.size() == 1);
+      for (const auto& m : result.mistakes) CHECK(m.text.find("swordfish") == std::string::npos);
+    }
+  }
+  CHECK(secrets == 1);
 }
 
 /// Members that a table leaves out show as gaps between those that it reaches; alignment leaves
@@ -205,6 +233,8 @@ TEST_CASE("no member of the settings or of an item is without a key") {
   check(dns_list{});
   check(rate_limit{});
   check(reply_text{});
+  check(route_settings{});
+  check(reply_rule{});
 }
 
 TEST_CASE("the examples of all lists of maps are printed as they were loaded") {
@@ -244,5 +274,8 @@ TEST_CASE("the words of every enumeration are read as what they are shown as") {
   check(hello_check{});
   check(reverse_dns_check{});
   check(tls_choice{});
+  check(route_action{});
+  check(route_protocol{});
+  check(reply_action{});
   check(log_level{});
 }

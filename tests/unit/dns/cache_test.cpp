@@ -1,6 +1,8 @@
 // The cache in front of a resolver, with a clock that a test sets.
 #include "dns/cache.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <catch2/catch.hpp>
 
 #include "run_task.hpp"
@@ -181,4 +183,93 @@ TEST_CASE("a cleared cache asks again", "[dns]") {
   w.cache.clear();
   w.v4("a.test");
   CHECK(w.asked() == 2);
+}
+
+namespace {
+
+// Many ask at the same time; the source answers when it is told to.
+struct crowd : world {
+  explicit crowd(std::size_t askers) {
+    source.before_answering = [this]() -> net::task<void> {
+      while (!may_answer) co_await gate.wait();
+    };
+    signals = std::vector<net::asio::cancellation_signal>(askers);
+    for (std::size_t i = 0; i < askers; ++i) ask(i);
+    turn();
+  }
+  void ask(std::size_t i) {
+    net::asio::co_spawn(
+        io, cache.mx("d.test"),
+        net::asio::bind_cancellation_slot(
+            signals[i].slot(), [this](std::exception_ptr e, result<answer<mx_record>> said) {
+              ++(e ? cancelled : said ? answered : failed);
+            }));
+  }
+  void turn() {
+    io.restart();
+    io.poll();
+  }
+  void let_answer() {
+    may_answer = true;
+    gate.notify_all();
+    turn();
+  }
+  net::condition gate{io.get_executor()};
+  bool may_answer = false;
+  std::vector<net::asio::cancellation_signal> signals;
+  std::size_t answered = 0, failed = 0, cancelled = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a thousand equal questions at the same time are one", "[dns]") {
+  crowd c(1000);
+  c.source.add_mx("d.test", 10, "mx.d.test");
+  CHECK(c.asked() == 1);
+  c.let_answer();
+  CHECK(c.answered == 1000);
+  CHECK(c.asked() == 1);
+}
+
+TEST_CASE("a failure is told to all who wait for it and to nobody later", "[dns]") {
+  crowd c(3);
+  c.source.fail("d.test", dns_failure::servfail);
+  c.let_answer();
+  CHECK(c.failed == 3);
+  CHECK(c.asked() == 1);
+  CHECK(c.mx("d.test").error() == errc::dns_temporary);
+  CHECK(c.asked() == 2);
+}
+
+TEST_CASE("an answer that must not be remembered serves all who asked meanwhile", "[dns]") {
+  crowd c(3);
+  c.source.add_mx("d.test", 10, "mx.d.test");
+  c.source.ttl = 0;
+  c.let_answer();
+  CHECK(c.answered == 3);
+  CHECK(c.asked() == 1);
+  CHECK(c.cache.size() == 0);
+}
+
+TEST_CASE("the one who asked is cancelled: another one asks", "[dns]") {
+  crowd c(3);
+  c.source.add_mx("d.test", 10, "mx.d.test");
+  c.signals[0].emit(net::asio::cancellation_type::terminal);
+  c.turn();
+  CHECK(c.cancelled == 1);
+  CHECK(c.asked() == 2);
+  c.let_answer();
+  CHECK(c.answered == 2);
+  CHECK(c.asked() == 2);
+}
+
+TEST_CASE("one who waits is cancelled: the others still get their answer", "[dns]") {
+  crowd c(3);
+  c.source.add_mx("d.test", 10, "mx.d.test");
+  c.signals[1].emit(net::asio::cancellation_type::terminal);
+  c.turn();
+  CHECK(c.cancelled == 1);
+  c.let_answer();
+  CHECK(c.answered == 2);
+  CHECK(c.asked() == 1);
 }

@@ -121,12 +121,15 @@ TEST_CASE("c-ares: a truncated answer is asked for again over TCP", "[dns]") {
   w.server.udp_answers["mx d.test"] = message_builder("d.test", record_type::mx, 0x8380).text();
   message_builder long_answer("d.test", record_type::mx);
   for (unsigned i = 0; i < 200; ++i)
-    long_answer.mx("d.test", i, "mx" + std::to_string(i) + ".d.test");
+    long_answer.mx("d.test", 200 - i, "mx" + std::to_string(i) + ".d.test");
   w.server.tcp_answers["mx d.test"] = long_answer.text();
   for (int round = 0; round < 2; ++round) {
     const auto mx = w.mx("d.test");
     REQUIRE(mx.has_value());
-    CHECK(mx->records.size() == 200);
+    // The nearest ones of too many.
+    CHECK(mx->records.size() == 100);
+    CHECK(mx->records.front() == mx_record(1, "mx199.d.test"));
+    CHECK(mx->records.back() == mx_record(100, "mx100.d.test"));
   }
   CHECK(w.server.asked ==
         asked{"udp mx d.test", "tcp mx d.test", "udp mx d.test", "tcp mx d.test"});

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "net/runtime.hpp"
 #include "run_task.hpp"
 #include "support/fake_resolver.hpp"
 
@@ -307,7 +308,7 @@ TEST_CASE("limits of look-ups and of hosts", "[dns]") {
   w.dns.asked.clear();
   w.options.maximum_hosts = 1;
   CHECK(text_of(w.mail("d.test")) == "2:mx2.test[192.0.2.2]");
-  CHECK(w.dns.asked.size() == 1 + 2 * 2);
+  CHECK(w.dns.asked.size() == 1 + 2 * 4);
   // The one host that was looked at has no address: the others may have.
   w.options.maximum_exchanges = 1;
   CHECK(w.mail("d.test").fault == host_fault::temporary);
@@ -368,6 +369,35 @@ TEST_CASE("a resolver that takes its time is waited for", "[dns]") {
   w.dns.add_address("d.test", "192.0.2.1");
   CHECK(w.mail("d.test").fault == host_fault::none);
   CHECK(waits == 3);
+}
+
+TEST_CASE("all mail hosts are asked for at once in both families", "[dns]") {
+  world w;
+  net::condition all_asked(w.io.get_executor());
+  w.dns.before_answering = [&]() -> net::task<void> {
+    if (w.dns.asked.size() == 1) co_return;  // the MX question comes first
+    if (w.dns.asked.size() == 1 + 2 * 3) all_asked.notify_all();
+    while (w.dns.asked.size() < 1 + 2 * 3) co_await all_asked.wait();
+  };
+  for (const auto* name : {"a.test", "b.test", "c.test"}) {
+    w.dns.add_mx("d.test", 10, name);
+    w.dns.add_address(name, name == std::string("a.test") ? "192.0.2.1" : "2001:db8::1");
+  }
+  CHECK(w.mail("d.test").hosts.size() == 2);
+  CHECK(w.dns.asked.size() == 1 + 2 * 3);
+}
+
+TEST_CASE("a list says whether there may be other hosts", "[dns]") {
+  world w;
+  w.dns.add_mx("d.test", 5, "a.test");
+  w.dns.add_address("a.test", "192.0.2.1");
+  CHECK(w.mail("d.test").is_complete);
+  w.dns.add_mx("d.test", 6, "gone.test");
+  CHECK(w.mail("d.test").is_complete);
+  w.dns.add_mx("d.test", 7, "slow.test");
+  w.dns.fail("slow.test", dns_failure::servfail);
+  CHECK_FALSE(w.mail("d.test").is_complete);
+  CHECK(w.plain("192.0.2.1").is_complete);
 }
 
 TEST_CASE("order_exchanges keeps the records, sorts them and shuffles equals", "[dns]") {
