@@ -47,6 +47,15 @@ class reader {
     skip_blanks();
     return text;
   }
+  /// Over what nobody understands.
+  void skip_to_parameter() {
+    while (!rest_.empty() && rest_.front() != ';') {
+      if (rest_.front() == '"')
+        take_value();
+      else
+        rest_.remove_prefix(1);
+    }
+  }
   bool is_empty() const noexcept { return rest_.empty(); }
   bool is_at(char c) const noexcept { return rest_.starts_with(c); }
 
@@ -94,14 +103,12 @@ content_type parse_content_type(std::string_view value) {
     const auto name = text.take_token();
     if (name.empty() && text.is_at(';')) continue;
     const bool is_parameter = text.take('=');
-    auto value = is_parameter ? text.take_value() : std::string();
-    if (!is_parameter || !(text.is_empty() || text.is_at(';'))) {
-      found.boundary.clear();  // what follows may be read in more than one way
-      return found;
-    }
+    auto parameter = is_parameter ? text.take_value() : std::string();
+    const bool has_rest = !text.is_empty() && !text.is_at(';');
+    text.skip_to_parameter();
     if (!iequals(name, "boundary")) continue;
-    // Two of them: each reader of the message may believe another one.
-    found.boundary = has_boundary ? std::string() : std::move(value);
+    // Two of them, or more than a value: each reader of the message may believe another one.
+    found.boundary = has_boundary || has_rest ? std::string() : std::move(parameter);
     has_boundary = true;
   }
   // RFC 2046 5.1.1: a boundary does not end with a blank; what is behind a delimiter is padding.

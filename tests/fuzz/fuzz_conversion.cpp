@@ -20,14 +20,17 @@ void require(bool holds) {
 }
 
 /// The reader of the tests is simple: CRLF only, no comments, no quoted pairs, no blank before a
-/// colon, and a boundary only as "; boundary=abc" at the end of a line.
+/// colon or around a slash, and a boundary only as "; boundary=abc" at the end of a line.
 bool is_for_the_reader(std::string_view content) {
   for (std::size_t i = 0; i < content.size(); ++i) {
     const auto behind = content.substr(i + 1);
     const bool is_bare_lf = content[i] == '\n' && (i == 0 || content[i - 1] != '\r');
     const bool is_bare_cr = content[i] == '\r' && !behind.starts_with('\n');
     const bool is_odd_colon = content[i] == ':' && i > 0 && content[i - 1] <= ' ';
-    if (is_bare_lf || is_bare_cr || is_odd_colon || content[i] == '(' || content[i] == '\\')
+    const bool is_odd_slash = content[i] == '/' && (behind.empty() || behind[0] <= ' ' ||
+                                                    (i > 0 && content[i - 1] <= ' '));
+    if (is_odd_slash || is_bare_lf || is_bare_cr || is_odd_colon || content[i] == '(' ||
+        content[i] == '\\')
       return false;
     if (!istarts_with(content.substr(i), "boundary")) continue;
     auto value = behind.substr(std::min<std::size_t>(7, behind.size()));

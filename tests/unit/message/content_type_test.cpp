@@ -23,6 +23,8 @@ TEST_CASE("types and boundaries are read for certain or not at all") {
       {"multipart/mixed; boundary=\"a\"b", "multipart/mixed", ""},
       {"multipart/mixed; boundary", "multipart/mixed", ""},
       {"multipart/mixed; boundary=", "multipart/mixed", ""},
+      {"multipart/mixed; charset; boundary=a", "multipart/mixed", "a"},
+      {"multipart/mixed; x=y z \";\" ; boundary=a; y=(", "multipart/mixed", "a"},
       {"multipart/mixed;; boundary=a;", "multipart/mixed", "a"},
       {"multipart/mixed boundary=a", "multipart/", ""},
       {"multipart/digest?; boundary=a", "multipart/", ""},
