@@ -87,10 +87,10 @@ content_type parse_content_type(std::string_view value) {
   reader text(value);
   content_type found;
   const auto type = text.take_token();
+  found.type = to_lower(type);
   if (type.empty() || !text.take('/')) return found;
   const auto subtype = text.take_token();
   if (subtype.empty()) return found;
-  found.type = to_lower(type);
   found.subtype = to_lower(subtype);
   bool has_boundary = false;
   while (!text.is_empty()) {
