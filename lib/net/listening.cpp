@@ -43,6 +43,15 @@ struct socket_name {
   }
 };
 
+std::optional<std::uint32_t> user_of(generic::socket& socket) {
+  ::ucred peer{};
+  ::socklen_t size = sizeof peer;
+  // Other kinds of sockets have no such thing, and say so or give an impossible user.
+  const int failed = ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+  if (failed != 0 || peer.uid == static_cast<::uid_t>(-1)) return {};
+  return peer.uid;
+}
+
 class system_acceptor final : public acceptor {
  public:
   system_acceptor(listening_socket listening, listen_address address,
@@ -70,7 +79,8 @@ class system_acceptor final : public acceptor {
     error_code ignored;
     const auto local = socket.local_endpoint(ignored);
     socket.set_option(tcp::no_delay(true), ignored);
-    accepted_connection made{nullptr, from_asio(remote), from_asio(local)};
+    accepted_connection made{nullptr, from_asio(remote), from_asio(local), {}};
+    made.user = user_of(socket);
     made.connection = make_socket_transport(std::move(socket));
     co_return made;
   }

@@ -5,6 +5,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,6 +54,7 @@ struct accepted_connection {
   std::unique_ptr<transport> connection;
   endpoint remote;  ///< of a UNIX socket: loopback with port 0
   endpoint local;
+  std::optional<std::uint32_t> user{};  ///< of a UNIX socket: as whom the peer runs
 };
 
 class acceptor {

@@ -215,11 +215,11 @@ void client_protocol::state::fail_out_of_place(client_step step) {
 /// content may have left, and the server has not said before, by 421 or by an orderly end where the
 /// reply to the envelope was due, that it took nothing.
 void client_protocol::state::leave_unanswered(run& r, const client_failure& why) {
+  if (r.is_ended) return;
   const bool is_ahead = &r == &ahead_;
   const bool has_left = (why.remote && why.remote->code() == 421) || why.error == errc::peer_closed;
   const bool envelope_was_due = is_ahead || why.step != client_step::content;
-  const bool may_be_there =
-      r.content_sent && !r.is_cut && !r.content_answered && !(has_left && envelope_was_due);
+  const bool may_be_there = r.content_sent && !r.is_cut && !(has_left && envelope_was_due);
   if (is_ahead && !may_be_there) r.what->was_begun = false;
   auto step = is_ahead ? client_step::mail : why.step;
   if (may_be_there) {
@@ -228,8 +228,7 @@ void client_protocol::state::leave_unanswered(run& r, const client_failure& why)
     step = client_step::data;  // before the end of the content nothing can have been delivered
   }
   for (auto& result : r.what->results) {
-    const bool is_open = !result.remote && result.fault == local_fault::none;
-    if (is_open && !r.content_answered) result.step = step;
+    if (!result.remote && result.fault == local_fault::none) result.step = step;
   }
 }
 

@@ -185,6 +185,7 @@ std::unique_ptr<net::transport> sim_node::join(sim_acceptor& listener, const end
 net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(
     endpoint to, duration limit, std::optional<ip_address> source) {
   const auto& here = world_.runtime(address_);
+  if (world_.on_connect) world_.on_connect(to);
   if (const auto slow = world_.connect_takes.find(to.address); slow != world_.connect_takes.end()) {
     co_await net::sleep_for(here, std::min(slow->second, limit));
     if (slow->second >= limit) co_return errc::timeout;

@@ -90,6 +90,25 @@ TEST_CASE("MAIL and RCPT have the parameters that are offered and asked for") {
          e.recipient_options[1].notify = {false, true, true, true};
          e.recipient_options[1].original_recipient = "rfc822;Bob+40far.test";
        }},
+      {"ORCPT that is not ASCII", "250-mx\r\n250-DSN\r\n250 SMTPUTF8\r\n", "",
+       " ORCPT=utf-8;j\xc3\xb6@x.test",
+       [](envelope& e) {
+         e.recipient_options.resize(2);
+         e.recipient_options[1].original_recipient = "utf-8;j\xc3\xb6@x.test";
+       }},
+      {"the same to a server without SMTPUTF8", "250-mx\r\n250-PIPELINING\r\n250 DSN\r\n", "",
+       " ORCPT=utf-8;j\\x{F6}\\x{1F4EC}\\x{20AC}@x.test",
+       [](envelope& e) {
+         e.recipient_options.resize(2);
+         e.recipient_options[1].original_recipient =
+             "utf-8;j\xc3\xb6\xf0\x9f\x93\xac\xe2\x82\xac@x.test";
+       }},
+      {"AUTH= of a trusted peer", "250-mx\r\n250 AUTH PLAIN\r\n", " AUTH=e+3Dmc2@x.test", "",
+       [](envelope& e) { e.submitter = "e=mc2@x.test"; }},
+      {"AUTH= where AUTH is not offered", "250 mx\r\n", "", "",
+       [](envelope& e) { e.submitter = "e=mc2@x.test"; }},
+      {"AUTH=<> is for those who know us", "250-mx\r\n250 AUTH PLAIN\r\n", "", "",
+       [](envelope& e) { e.submitter = "<>"; }},
       {"MT-PRIORITY", all_features, " SIZE=77 MT-PRIORITY=-4", "",
        [](envelope& e) { e.priority = -4; }},
       {"MT-PRIORITY not offered", "250 mx\r\n", "", "", [](envelope& e) { e.priority = 4; }},
@@ -111,7 +130,9 @@ TEST_CASE("MAIL and RCPT have the parameters that are offered and asked for") {
     if (r.features.find("PIPELINING") == std::string::npos) {
       CHECK(sent == first);
     } else {
-      CHECK(sent == first + rcpt1 + "RCPT TO:<q@b.example>" + r.rcpt + "\r\n" + "BDAT 77 LAST\r\n");
+      const bool chunks = r.features.find("CHUNKING") != std::string::npos;
+      CHECK(sent == first + rcpt1 + "RCPT TO:<q@b.example>" + r.rcpt + "\r\n" +
+                        (chunks ? "BDAT 77 LAST\r\n" : "DATA\r\n"));
     }
   }
 }
@@ -164,4 +185,91 @@ TEST_CASE("a delivery in time is asked of those who promise it") {
   CHECK(fault(all_features, 0) == "by over");
   CHECK(fault("250-mx\r\n250 DELIVERBY\r\n", 1) == "mail -");
   CHECK(fault("250 mx\r\n", 60) == "no by");
+}
+
+TEST_CASE("AUTH=<> goes to a server that we have logged in to, unless a trusted peer named one") {
+  const std::string submitter = GENERATE("", "<>", "j\xc3\xb6@x.test", "joe@x.test");
+  auto options = in_clear();
+  options.tls = tls_level::encrypt;
+  options.login = credentials("user", "secret");
+  client_protocol p(options);
+  const auto hear = [&](std::string_view octets) {
+    p.receive(octets);
+    const auto action = p.next();
+    p.output_written(p.output().size());
+    return action;
+  };
+  hear("220 mx\r\n");
+  hear("250-mx\r\n250 STARTTLS\r\n");
+  hear("220 go\r\n");
+  p.tls_started();
+  p.output_written(p.output().size());
+  hear("250-mx\r\n250 AUTH PLAIN\r\n");
+  REQUIRE(hear("235 ok\r\n") == ready);
+  auto message = two_recipients();
+  message.submitter = submitter;
+  auto t = of_77_octets(message);
+  p.send(t);
+  const std::string named = submitter == "joe@x.test" ? submitter : "<>";
+  CHECK(p.output() == "MAIL FROM:<s@a.example> AUTH=" + named + "\r\n");
+}
+
+TEST_CASE("8-bit content is for those who offer 8BITMIME") {
+  row r{"", behind_hello("250 mx\r\n", {send(), client("")}), ready, "no 8bit, no 8bit"};
+  r.body = body_type::eight_bit_mime;
+  run_all({r});
+}
+
+namespace {
+
+struct utf8_row {
+  std::string name, from, to, sent_from, sent_to;  ///< sent_from "": nothing is sent
+  bool header = false;
+};
+
+}  // namespace
+
+TEST_CASE("a domain that is not ASCII has another form, a local part has none") {
+  const auto r = GENERATE(values<utf8_row>({
+      {"only ASCII", "s@a.example", "r@b.example", "s@a.example", "r@b.example"},
+      {"the domain of the recipient", "s@a.example",
+       "r@b\xc3\xbc"
+       "cher.example",
+       "s@a.example", "r@xn--bcher-kva.example"},
+      {"the domain of the sender",
+       "s@b\xc3\xbc"
+       "cher.example",
+       "r@b.example", "s@xn--bcher-kva.example", "r@b.example"},
+      {"the local part of the recipient", "s@a.example", "\xc3\xbc@b.example", "", ""},
+      {"the local part of the sender", "\xc3\xbc@a.example", "r@b.example", "", ""},
+      {"a domain that IDNA forbids", "s@a.example", "r@\xe2\x98\x83\xe2\x80\x8d.example", "", ""},
+      {"the header", "s@a.example", "r@b.example", "", "", true},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    envelope message{address(r.from), {address(r.to)}};
+    message.smtputf8 = r.header;
+    auto plain = of_77_octets(message, {0});
+    const auto sent = flight_of("250-mx\r\n250 PIPELINING\r\n", plain);
+    if (r.sent_from.empty()) {
+      CHECK(show(plain.results) == "no smtputf8");
+      CHECK(sent.empty());
+      CHECK_FALSE(plain.was_begun);
+    } else {
+      CHECK(sent == "MAIL FROM:<" + r.sent_from + ">\r\nRCPT TO:<" + r.sent_to + ">\r\nDATA\r\n");
+      CHECK(plain.was_begun);
+    }
+    auto full = of_77_octets(message, {0});
+    const auto word = r.name == "only ASCII" ? "" : " SMTPUTF8";
+    CHECK(flight_of("250-mx\r\n250-SMTPUTF8\r\n250 PIPELINING\r\n", full) ==
+          "MAIL FROM:<" + r.from + ">" + word + "\r\nRCPT TO:<" + r.to + ">\r\nDATA\r\n");
+  }
+}
+
+TEST_CASE("SMTPUTF8 is declared for those recipients only that are sent") {
+  envelope message{address("s@a.example"), {address("r@b.example"), address("\xc3\xbc@b.example")}};
+  const std::string features = "250-mx\r\n250-SMTPUTF8\r\n250 PIPELINING\r\n";
+  auto ascii = of_77_octets(message, {0});
+  CHECK(flight_of(features, ascii).starts_with("MAIL FROM:<s@a.example>\r\n"));
+  auto utf8 = of_77_octets(message, {1});
+  CHECK(flight_of(features, utf8).starts_with("MAIL FROM:<s@a.example> SMTPUTF8\r\n"));
 }

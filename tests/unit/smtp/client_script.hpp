@@ -171,6 +171,25 @@ class run {
     break_off(errc::connection_failed);
   }
 
+  /// A write has failed: of everything that is due, or of a content.
+  void cut() {
+    protocol_.output_written(protocol_.output().size());
+    protocol_.cut(errc::connection_failed);
+  }
+  /// What is still received, then the end; whether the server is said to lie about PIPELINING.
+  bool hear_and_break(std::string_view octets, errc why) {
+    protocol_.receive(octets);
+    while (protocol_.next() == client_action::over &&
+           protocol_.current() != &transactions_.back()) {
+      // The end comes before anybody asks for more.
+      if (octets.ends_with("one\r\n") && why != errc::timeout) break;
+      protocol_.finished();
+    }
+    protocol_.abort(why);
+    CHECK(protocol_.next() == client_action::failed);
+    return protocol_.failure().pipelining_broke;
+  }
+
   const client_protocol& protocol() const { return protocol_; }
   std::size_t writes() const {
     return static_cast<std::size_t>(std::count_if(

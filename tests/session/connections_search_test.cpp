@@ -1,0 +1,459 @@
+// Which hosts of a next hop are tried, in which order, how many at a time, and what is remembered
+// of those that could not be used.
+#include <catch2/catch.hpp>
+
+#include "session/connections_scene.hpp"
+#include "smtp/path.hpp"
+
+namespace relais::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using strings = std::vector<std::string>;
+using delivery::outcome;
+
+TEST_CASE("a host that cannot be reached is left out until its time is over") {
+  connections_scene s("delivery: {host_retry: 10m}");
+  s.dns.add_mx("far.test", 5, "down.test");
+  s.dns.add_address("down.test", "192.0.2.9");
+  s.add("192.0.2.1", "far.test", 10);
+  CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
+  CHECK(s.connects == strings{"192.0.2.9:25", "192.0.2.1:25"});
+  s.connects.clear();
+  s.pass(1min);
+  s.visit("b@far.test");
+  CHECK(s.connects == strings{"192.0.2.1:25"});
+  s.connects.clear();
+  s.pass(9min);
+  s.visit("b@far.test");
+  CHECK(s.connects == strings{"192.0.2.9:25", "192.0.2.1:25"});
+}
+
+TEST_CASE("a host that works again is not dead any more") {
+  connections_scene s;
+  s.dns.add_mx("far.test", 5, "down.test");
+  s.dns.add_address("down.test", "192.0.2.9");
+  CHECK_FALSE(s.reach("b@far.test").session);
+  s.add_at(endpoint{*ip_address::parse("192.0.2.9"), 25});
+  CHECK(s.visit("b@far.test") == "down.test[192.0.2.9]:25");
+  s.pass(1min);
+  s.connects.clear();
+  s.add("192.0.2.1", "far.test", 10);
+  CHECK(s.visit("b@far.test") == "down.test[192.0.2.9]:25");
+  CHECK(s.connects == strings{"192.0.2.9:25"});
+}
+
+TEST_CASE("where all hosts are dead the one whose failure is the longest ago is probed") {
+  connections_scene s;
+  for (const std::string n : {"7", "8", "9"}) {
+    s.dns.add_mx("far.test", static_cast<std::uint16_t>(std::stoi(n)), "down" + n + ".test");
+    s.dns.add_address("down" + n + ".test", "192.0.2." + n);
+  }
+  const auto all = s.reach("b@far.test");
+  CHECK(all.why.what == outcome::deferred);
+  CHECK(all.why.status == "4.4.1");
+  CHECK(s.connects == strings{"192.0.2.7:25", "192.0.2.8:25", "192.0.2.9:25"});
+  for (const auto* next : {"192.0.2.7:25", "192.0.2.8:25", "192.0.2.9:25", "192.0.2.7:25"}) {
+    s.pass(1s);
+    s.connects.clear();
+    CHECK_FALSE(s.reach("b@far.test").session);
+    CHECK(s.connects == strings{next});
+  }
+}
+
+TEST_CASE("a dead host gets one probe at a time, whoever asks") {
+  connections_scene s;
+  s.dns.add_mx("one.test", 5, "down.test");
+  s.dns.add_mx("two.test", 5, "down.test");
+  s.dns.add_address("down.test", "192.0.2.9");
+  s.black_hole("192.0.2.9");
+  CHECK(s.reach("b@one.test").why.reason == "connect to down.test[192.0.2.9]:25: timed out");
+  bool is_over = false;
+  s.tasks.spawn("probe", [](connections_scene& scene, bool& over) -> net::task<void> {
+    const auto got = co_await scene.pool->reach(scene.hop("b@one.test"), nullptr);
+    over = !got.session;
+  }(s, is_over));
+  s.pass(1s);
+  s.connects.clear();
+  const auto began = s.elapsed();
+  const auto other = s.reach("b@two.test");
+  CHECK(other.why.what == outcome::deferred);
+  CHECK_FALSE(other.is_busy);
+  CHECK(other.relay == "down.test[192.0.2.9]:25");
+  CHECK(s.elapsed() - began < 1s);
+  CHECK(s.connects.empty());
+  s.pass(1min);
+  CHECK(is_over);
+}
+
+TEST_CASE("an equal host has its turn when the first one does not answer at once") {
+  connections_scene s;
+  s.world.random = seeded_random(3);
+  auto& good = s.add("192.0.2.1", "far.test", 10);
+  s.dns.add_mx("far.test", 10, "hole.test");
+  s.dns.add_address("hole.test", "192.0.2.9");
+  s.black_hole("192.0.2.9");
+  // Whichever is first: at the latest the second time the hole has lost.
+  std::size_t raced = 0;
+  for (int i = 0; i < 10; ++i) {
+    const auto began = s.elapsed();
+    const auto before = s.connects.size();
+    CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
+    if (s.connects.size() - before == 2) ++raced;
+    CHECK(s.elapsed() - began < 300ms);
+    s.pass(10s);
+    CHECK(s.pool->size() == 0);  // the loser is gone
+  }
+  // Then it is known to be slow, and comes second.
+  CHECK(raced == 1);
+  CHECK(good.connections == 10);
+}
+
+TEST_CASE("families alternate and a worse host waits for its betters") {
+  connections_scene s;
+  s.dns.add_mx("far.test", 10, "both.test");
+  for (const auto* a : {"2001:db8::1", "2001:db8::2", "192.0.2.8"}) {
+    s.dns.add_address("both.test", a);
+    s.black_hole(a);
+  }
+  s.add("192.0.2.1", "far.test", 20);
+  CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
+  CHECK(s.connects ==
+        strings{"[2001:db8::1]:25", "192.0.2.8:25", "[2001:db8::2]:25", "192.0.2.1:25"});
+  CHECK(s.elapsed() >= 60s);
+}
+
+TEST_CASE("an attempt connects to two addresses at a time and to so many in all") {
+  connections_scene s("delivery: {hosts_per_attempt: 3}");
+  for (int i = 1; i <= 6; ++i) {
+    const auto n = std::to_string(i);
+    s.dns.add_mx("far.test", 10, "hole" + n + ".test");
+    s.dns.add_address("hole" + n + ".test", "192.0.2." + n);
+    s.black_hole("192.0.2." + n);
+  }
+  std::vector<duration> begun;
+  s.world.on_connect = [&](const endpoint&) { begun.push_back(s.elapsed()); };
+  CHECK_FALSE(s.reach("b@far.test").session);
+  REQUIRE(begun.size() == 3);
+  CHECK(begun[1] - begun[0] >= 250ms);
+  CHECK(begun[1] - begun[0] < 260ms);
+  CHECK(begun[2] - begun[0] >= 30s);
+  CHECK(begun[2] - begun[0] < 31s);
+}
+
+TEST_CASE("a session that breaks before it is ready goes to the next host") {
+  struct row {
+    std::string name;
+    void (*spoil)(mail_host&);
+    std::string status;  // if there is no other
+    bool is_dead;
+  };
+  const auto r = GENERATE(values<row>({
+      {"greeting 421", [](mail_host& h) { h.greeting = "421 4.3.2 busy"; }, "4.3.2", true},
+      {"greeting 554", [](mail_host& h) { h.greeting = "554 no"; }, "4.0.0", true},
+      {"no greeting", [](mail_host& h) { h.is_silent = true; }, "4.4.2", true},
+      {"a greeting that is none", [](mail_host& h) { h.greeting = "hello"; }, "4.5.0", true},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    connections_scene s;
+    r.spoil(s.add("192.0.2.1", "far.test", 5));
+    s.dns.add_mx("only.test", 5, "mx1.test");
+    s.add("192.0.2.2", "far.test", 10);
+    CHECK(s.visit("b@far.test") == "mx2.test[192.0.2.2]:25");
+    s.pass(1min);
+    s.connects.clear();
+    s.visit("b@far.test");
+    CHECK((s.connects == strings{"192.0.2.2:25"}) == r.is_dead);
+    connections_scene alone("delivery: {bounce_if_all_refuse: false}");
+    r.spoil(alone.add("192.0.2.1", "far.test", 5));
+    const auto failed = alone.reach("b@far.test");
+    CHECK(failed.why.what == outcome::deferred);
+    CHECK(failed.why.status == r.status);
+    CHECK(failed.relay == "mx1.test[192.0.2.1]:25");
+  }
+}
+
+TEST_CASE("a host that has sessions of ours is not dead when it takes no more") {
+  connections_scene s;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  const auto in_use = s.reach("b@far.test");
+  mx.greeting = "421 4.7.0 too many connections";
+  CHECK_FALSE(s.reach("b@far.test").session);
+  std::size_t dead = 0;
+  s.pool->visit_hosts([&](const auto& h) { dead += h.is_dead ? 1 : 0; });
+  CHECK(dead == 0);
+}
+
+TEST_CASE("two sessions are set up per attempt") {
+  connections_scene s;
+  for (int i = 1; i <= 4; ++i) {
+    auto& h = s.add("192.0.2." + std::to_string(i), "far.test", static_cast<std::uint16_t>(i));
+    h.greeting = "450 4.3.2 later";
+  }
+  CHECK_FALSE(s.reach("b@far.test").session);
+  CHECK(s.connects == strings{"192.0.2.1:25", "192.0.2.2:25"});
+}
+
+TEST_CASE("a 5xx greeting of every host bounces where the configuration says so") {
+  struct row {
+    std::string name, yaml, second;
+    bool is_bounced;
+  };
+  const auto r = GENERATE(values<row>({
+      {"every host", "", "550 5.7.1 we do not know you", true},
+      {"all but one", "", "450 4.7.1 later", false},
+      {"switched off", "delivery: {bounce_if_all_refuse: false}", "554 no", false},
+      {"hosts of our own choice",
+       "routes: [{recipients: [far.test], next_hops: [\"[mx1.test]\", \"[mx2.test]\"]}]", "554 no",
+       false},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    connections_scene s(r.yaml);
+    s.add("192.0.2.1", "far.test", 5).greeting = "554 5.3.2 no mail here";
+    s.add("192.0.2.2", "far.test", 10).greeting = r.second;
+    const auto got = s.reach("b@far.test");
+    CHECK(got.why.what == (r.is_bounced ? outcome::bounced : outcome::deferred));
+    CHECK(got.why.status.front() == (r.is_bounced ? '5' : '4'));
+    if (r.is_bounced) {
+      CHECK(got.why.status == "5.7.1");
+      CHECK(got.why.diagnostic == "550 5.7.1 we do not know you");
+    }
+  }
+}
+
+TEST_CASE("hosts that refused in earlier attempts count as well") {
+  connections_scene s;
+  for (int i = 1; i <= 3; ++i) {
+    s.add("192.0.2." + std::to_string(i), "far.test", static_cast<std::uint16_t>(i)).greeting =
+        "554 5.3.2 no";
+  }
+  CHECK(s.reach("b@far.test").why.what == outcome::deferred);
+  CHECK(s.reach("b@far.test").why.what == outcome::bounced);
+}
+
+TEST_CASE("what the DNS says of the hosts decides") {
+  struct row {
+    std::string name, yaml;
+    void (*zone)(fake_resolver&);
+    outcome what;
+    std::string status;
+  };
+  const std::string smarthost = "smarthost: {host: relay.test}";
+  const std::string two =
+      "routes: [{next_hops: [\"[gone.test], preference 5\", \"[slow.test], preference 9\"]}]";
+  const auto r = GENERATE_COPY(values<row>({
+      {"no such domain", "", [](fake_resolver&) {}, outcome::bounced, "5.1.2"},
+      {"SERVFAIL", "", [](fake_resolver& z) { z.fail("far.test", dns_failure::servfail); },
+       outcome::deferred, "4.4.3"},
+      {"a private address", "", [](fake_resolver& z) { z.add_address("far.test", "10.0.0.1"); },
+       outcome::bounced, "5.4.4"},
+      {"ourselves", "", [](fake_resolver& z) { z.add_address("far.test", "198.51.100.1"); },
+       outcome::bounced, "5.4.6"},
+      {"a smarthost that is not in the DNS waits for its repair", smarthost, [](fake_resolver&) {},
+       outcome::deferred, "4.4.4"},
+      {"one of our hosts may come back", two,
+       [](fake_resolver& z) { z.fail("slow.test", dns_failure::servfail); }, outcome::deferred,
+       "4.4.3"},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    connections_scene s(r.yaml);
+    r.zone(s.dns);
+    const auto got = s.reach("b@far.test");
+    CHECK_FALSE(got.session);
+    CHECK(got.why.what == r.what);
+    CHECK(got.why.status == r.status);
+    CHECK(got.relay == "none");
+    CHECK(s.connects.empty());
+  }
+}
+
+TEST_CASE("special networks are for chosen hosts and for those that the configuration allows") {
+  struct row {
+    std::string yaml;
+    bool is_reached;
+  };
+  const auto r = GENERATE(values<row>({
+      {"", false},
+      {"delivery: {allowed_special_networks: [10.0.0.0/8]}", true},
+      {"smarthost: {host: \"[mx1.test]\"}", true},
+      {"smarthost: {host: far.test}", true},
+  }));
+  CAPTURE(r.yaml);
+  connections_scene s(r.yaml);
+  s.add("10.0.0.1", "far.test");
+  CHECK(s.visit("b@far.test").empty() != r.is_reached);
+}
+
+TEST_CASE("hosts of a route are tried by preference and its fallback only where it is meant") {
+  connections_scene s(
+      "routes: [{next_hops: [\"[mx2.test], preference 20\", \"[mx1.test], preference 10\"], "
+      "fallback: [\"[mx3.test]\"], fallback_attempts: 3}]");
+  s.add("192.0.2.1");
+  s.add("192.0.2.2");
+  s.add("192.0.2.3");
+  CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
+  auto other = s.hop("b@far.test");
+  other.is_fallback = true;
+  const auto got = s.reach(other, nullptr);
+  REQUIRE(got.session);
+  CHECK(got.relay == "mx3.test[192.0.2.3]:25");
+}
+
+TEST_CASE("a connection comes from the source address of its route and family") {
+  connections_scene s(
+      "routes: [{recipients: [far.test], source_ipv4: 198.51.100.7, source_ipv6: 2001:db8::7}]");
+  auto& v4 = s.add("192.0.2.1", "far.test", 5);
+  auto& v6 = s.add("2001:db8:1::1", "far.test", 10);
+  auto& other = s.add("192.0.2.2", "other.test");
+  s.visit("b@far.test");
+  v4.stop();
+  s.pass(1min);
+  s.visit("b@far.test");
+  s.visit("b@other.test");
+  REQUIRE(v4.remotes.size() == 1);
+  REQUIRE(v6.remotes.size() == 1);
+  REQUIRE(other.remotes.size() == 1);
+  CHECK(v4.remotes[0].address.text() == "198.51.100.7");
+  CHECK(v6.remotes[0].address.text() == "2001:db8::7");
+  CHECK(other.remotes[0].address == s.here);
+}
+
+struct message_in_hand {
+  explicit message_in_hand(std::vector<std::string> to,
+                           std::string text = "Subject: x\r\n\r\nx\r\n")
+      : content(std::move(text)) {
+    for (const auto& t : to) {
+      envelope.forward_paths.push_back(smtp::parse_address(t).value());
+      out.what.recipients.push_back(out.what.recipients.size());
+    }
+    envelope.reverse_path = smtp::parse_address("a@here.test").value();
+    out.what.message = &envelope;
+    out.what.size = content.size();
+    out.content = std::make_unique<delivery::content_in_memory>(content);
+  }
+  std::string content;
+  smtp::envelope envelope;
+  delivery::outgoing out;
+};
+
+TEST_CASE("a UNIX socket that speaks LMTP is a host as any other") {
+  connections_scene s("routes: [{next_hops: [\"unix:/run/lmtp\"], protocol: lmtp}]");
+  listen_address at;
+  at.is = listen_address::kind::local;
+  at.name = "/run/lmtp";
+  auto& lmtp = s.add_at(at);
+  auto got = s.reach("b@far.test");
+  REQUIRE(got.session);
+  CHECK(got.relay == "unix:/run/lmtp");
+  CHECK(got.remote_mta.empty());
+  message_in_hand m({"b@far.test", "c@far.test"});
+  bool is_sent = false;
+  s.tasks.spawn(
+      "send",
+      [](delivery::client_session& c, delivery::outgoing& out, bool& sent) -> net::task<void> {
+        co_await c.send(out, nullptr);
+        sent = true;
+      }(*got.session, m.out, is_sent));
+  REQUIRE(s.world.run_until([&] { return is_sent; }, 1h));
+  REQUIRE(m.out.what.results.size() == 2);
+  CHECK(m.out.what.results[1].remote->code() == 250);
+  CHECK(lmtp.contents == strings{"Subject: x\n\nx\n.\n"});
+  s.give_back("b@far.test", got);
+  CHECK(s.reach("d@far.test").is_reused);
+  CHECK(lmtp.count("LHLO us.test") == 1);
+  CHECK(s.dns.asked.empty());
+}
+
+TEST_CASE("a UNIX socket that is not there is a host that is dead") {
+  connections_scene s("routes: [{next_hops: [\"unix:/run/lmtp\"], protocol: lmtp}]");
+  const auto got = s.reach("b@far.test");
+  CHECK(got.why.reason == "connect to unix:/run/lmtp: No such file or directory");
+  CHECK(got.why.status == "4.4.1");
+}
+
+struct need_scene : connections_scene {
+  need_scene() {
+    message.envelope.smtputf8 = true;
+    need.what = &message.out.what;
+    need.not_there = "mx1.test[192.0.2.1]:25";
+    need.said = delivery::verdict(outcome::bounced, delivery::blame::host, "5.6.7", "mx1 lacks it");
+    add("192.0.2.1", "far.test", 1);
+  }
+  message_in_hand message{{"b@far.test"}};
+  delivery::unmet_need need;
+};
+
+TEST_CASE("for a message that needs more the hosts are asked until one offers it") {
+  need_scene s;
+  auto& without = s.add("192.0.2.2", "far.test", 2);
+  auto& with = s.add("192.0.2.3", "far.test", 3);
+  with.keywords.emplace_back("SMTPUTF8");
+  const auto got = s.reach("b@far.test", &s.need);
+  REQUIRE(got.session);
+  CHECK(got.relay == "mx3.test[192.0.2.3]:25");
+  // Who lacks it is as good as any for others.
+  CHECK(without.open == 1);
+  CHECK(s.reach("b@far.test").relay == "mx2.test[192.0.2.2]:25");
+}
+
+TEST_CASE("an idle session that does not offer what is needed is left where it is") {
+  need_scene s;
+  CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
+  auto& with = s.add("192.0.2.3", "far.test", 3);
+  with.keywords.emplace_back("SMTPUTF8");
+  CHECK(s.reach("b@far.test", &s.need).relay == "mx2.test[192.0.2.3]:25");
+  CHECK(s.pool->has_idle(s.hop("b@far.test")));
+}
+
+TEST_CASE("what no host offers is bounced and what some could not be asked for is deferred") {
+  need_scene s;
+  SECTION("there is no other host") {
+    const auto got = s.reach("b@far.test", &s.need);
+    CHECK(got.why.what == outcome::bounced);
+    CHECK(got.why.reason == "mx1 lacks it");
+  }
+  SECTION("four others lack it, too") {
+    for (int i = 2; i <= 5; ++i) {
+      s.add("192.0.2." + std::to_string(i), "far.test", static_cast<std::uint16_t>(i));
+    }
+    const auto got = s.reach("b@far.test", &s.need);
+    CHECK(got.why.what == outcome::bounced);
+    CHECK(got.relay == "mx5.test[192.0.2.5]:25");
+  }
+  SECTION("one is down now, one is known to be") {
+    s.add("192.0.2.2", "far.test", 2);
+    s.dns.add_mx("far.test", 3, "down.test");
+    s.dns.add_address("down.test", "192.0.2.9");
+    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
+    s.pass(1min);
+    s.connects.clear();
+    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
+    CHECK(s.connects == strings{"192.0.2.2:25"});
+  }
+  SECTION("one could not be looked up") {
+    s.dns.add_mx("far.test", 3, "slow.test");
+    s.dns.fail("slow.test", dns_failure::servfail);
+    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
+  }
+}
+
+TEST_CASE("a search that is cancelled leaves nothing behind") {
+  connections_scene s;
+  s.add("192.0.2.1", "far.test").is_silent = true;
+  s.dns.add_mx("far.test", 10, "hole.test");
+  s.dns.add_address("hole.test", "192.0.2.9");
+  s.black_hole("192.0.2.9");
+  const auto after = GENERATE(0us, 100us, 1ms, 100ms, 251ms, 400ms, 10s);
+  CAPTURE(after.count());
+  s.tasks.spawn("reach", [](connections_scene& scene) -> net::task<void> {
+    co_await scene.pool->reach(scene.hop("b@far.test"), nullptr);
+  }(s));
+  s.pass(after);
+  s.tasks.stop();
+  s.pass(1ms);
+  CHECK(s.tasks.size() == 0);
+  CHECK(s.pool->size() == 0);
+}
+
+}  // namespace
+}  // namespace relais::testing
