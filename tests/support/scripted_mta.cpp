@@ -65,6 +65,7 @@ net::task<void> scripted_mta::talk(net::stream& stream) {
     cuts.pop_front();
   }
   bool is_cut = false;
+  std::vector<std::size_t> unanswered;  // of `taken`
   unsigned messages = 0;
   smtp::server_options options;
   options.hostname = hostname_;
@@ -84,11 +85,14 @@ net::task<void> scripted_mta::talk(net::stream& stream) {
         const std::string octets(protocol.output());
         protocol.output_written(octets.size());
         if (co_await stream.write(octets)) co_return;
+        for (const auto i : unanswered) taken[i].is_answered = true;
+        unanswered.clear();
         if (e.kind != server_event_kind::need_input) co_return co_await stream.close();
         const auto target = net::asio::buffer(buffer);
         const auto got = co_await stream.read_some(target);
         if (!got) co_return;
         const auto heard = std::min(*got, left);
+        octets_heard += heard;
         protocol.receive(std::string_view(buffer).substr(0, heard));
         if (left != std::numeric_limits<std::size_t>::max()) left -= heard;
         if (left == 0) is_cut = true;
@@ -122,6 +126,7 @@ net::task<void> scripted_mta::talk(net::stream& stream) {
         ++messages;
         if (thinking_time > duration{0}) co_await net::sleep_for(world_, thinking_time);
         const auto answer = judge_content(message, e);
+        if (answer == reply_id::queued) unanswered.push_back(taken.size() - 1);
         protocol.reply(answer, "AT-REMOTE");
         break;
       }
