@@ -11,14 +11,6 @@
 namespace relais::daemon {
 namespace {
 
-tls::context client_context(const config::settings& settings) {
-  try {
-    return tls::make_client_context(settings.delivery.tls_ca_file);
-  } catch (const std::exception& e) {
-    throw startup_error(exit_code::config, e.what());
-  }
-}
-
 tls::client_contexts delivery_contexts(const policy::routes& routes) {
   try {
     return delivery::client_contexts_of(routes);
@@ -44,13 +36,13 @@ relay::relay(const config::settings& settings, world surroundings)
       access_(settings_.relay),
       routes_(settings_),
       budget_(settings_.limits.memory.bytes),
-      tls_(client_context(settings_)),
       client_tls_(delivery_contexts(routes_)),
       failures_(settings_.auth),
       reports_(settings_),
       slots_(settings_.delivery.concurrency),
       longest_wait_(longest_wait(routes_)),
       index_changed_(world_.workers.front()->executor) {
+  load_tls();
   load_texts();
   load_rules();
   load_certificates();
@@ -64,6 +56,20 @@ relay::relay(const config::settings& settings, world surroundings)
   }
   for (std::size_t i = 0; i < world_.workers.size(); ++i) make_worker(i);
   for (std::size_t i = 0; i < world_.workers.size(); ++i) make_deliveries(i);
+}
+
+// Reading the system's certificates takes long: once, if that can be.
+void relay::load_tls() {
+  tls::client_files files;
+  files.ca_file = settings_.delivery.tls_ca_file;
+  tls_ = client_tls_.find(files);
+  if (tls_ != nullptr) return;
+  try {
+    own_tls_ = tls::make_client_context(files.ca_file);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::config, e.what());
+  }
+  tls_ = own_tls_.get();
 }
 
 void relay::load_rules() {
@@ -114,7 +120,7 @@ void relay::make_worker(std::size_t number) {
   const auto& w = *world_.workers[number];
   auto made = std::make_unique<worker_parts>(w, *store_, *world_.readers, *policy_, routes_);
   auto& resolver = *world_.client_resolvers[number];
-  auth::surroundings around{w, resolver, tls_.get(), failures_, {}, {}};
+  auth::surroundings around{w, resolver, tls_, failures_, {}, {}};
   around.run = [blocking = world_.blocking](std::function<void()> job) {
     blocking->run(std::move(job));
   };

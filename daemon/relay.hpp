@@ -74,6 +74,7 @@ class relay {
  private:
   struct worker_parts;
   http::relay_state state() const;
+  void load_tls();
   void load_texts();
   void load_rules();
   void load_certificates();
