@@ -12,28 +12,6 @@ constexpr std::size_t batch_of_all = 10'000;  // as the schedules are gone throu
 constexpr std::size_t batch_of_ids = 1'000;
 constexpr std::size_t bounces_at_a_time = 16;  // each may hold a report in memory
 
-std::string_view done_word(queue_verb verb) {
-  switch (verb) {
-    case queue_verb::hold: return "held";
-    case queue_verb::release: return "released";
-    case queue_verb::remove: return "removed";
-    case queue_verb::bounce: return "bounced";
-    case queue_verb::retry: return "tried again";
-    case queue_verb::reroute: return "rerouted";
-  }
-  return "";
-}
-
-/// Why there is nothing to do; "" if there is.
-std::string_view idle_word(queue_verb verb, bool is_held) {
-  switch (verb) {
-    case queue_verb::hold: return is_held ? "was held already" : "";
-    case queue_verb::release: return is_held ? "" : "was not held";
-    case queue_verb::retry: return is_held ? "is held, release it" : "";
-    default: return "";
-  }
-}
-
 /// What becomes of it while it is being delivered.
 std::string in_hand_sentence(queue_verb verb) {
   switch (verb) {
@@ -144,12 +122,7 @@ class run_of_order final : public outcome_stream {
   }
 
   void judge(std::vector<candidate>& batch) const {
-    for (auto& c : batch) {
-      auto& o = c.seen;
-      const auto idle = o.is_known ? idle_word(what_.verb, c.is_held) : "no such message";
-      o.changes = idle.empty();
-      o.sentence = o.changes ? "would be " + std::string(done_word(what_.verb)) : std::string(idle);
-    }
+    for (auto& c : batch) delivery::judge(c.seen, what_.verb, c.is_held);
   }
 
   operator_hand& hand_;
