@@ -7,6 +7,7 @@
 
 #include "config/load.hpp"
 #include "daemon/real_world.hpp"
+#include "net/system_hostname.hpp"
 
 namespace {
 
@@ -21,7 +22,7 @@ int start(const std::string& file, bool check, bool print) {
   for (const auto& m : loaded.mistakes) fmt::print(stderr, "relaisd: {}\n", m.to_text());
   if (!loaded.mistakes.empty()) return ended(exit_code::config);
   auto& settings = loaded.values;
-  if (settings.hostname.empty()) settings.hostname = relais::daemon::system_hostname();
+  if (settings.hostname.empty()) settings.hostname = relais::net::system_hostname();
   if (print) fmt::print("{}", relais::config::print(settings));
   if (check && !print) fmt::print("{}: good\n", file);
   if (check || print) return ended(exit_code::ok);

@@ -1,8 +1,6 @@
 #include "daemon/real_world.hpp"
 
 #include <fmt/format.h>
-#include <netdb.h>
-#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -141,24 +139,6 @@ net::task<void> until_signal(asio::signal_set& signals, relay& mail, event_sink&
 }
 
 }  // namespace
-
-std::string system_hostname() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0 || name[0] == '\0') return "localhost";
-  addrinfo hints{};
-  hints.ai_flags = AI_CANONNAME;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  std::string full = name;
-  if (full.find('.') == std::string::npos && ::getaddrinfo(name, nullptr, &hints, &found) == 0) {
-    if (found->ai_canonname != nullptr &&
-        std::string_view(found->ai_canonname).find('.') != std::string_view::npos) {
-      full = found->ai_canonname;
-    }
-    ::freeaddrinfo(found);
-  }
-  return full;
-}
 
 exit_code run(config::settings settings) {
   std::signal(SIGPIPE, SIG_IGN);

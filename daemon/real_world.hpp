@@ -10,7 +10,4 @@ namespace relais::daemon {
 /// Throws startup_error.
 exit_code run(config::settings settings);
 
-/// The system's fully qualified name, or its bare name where there is none.
-std::string system_hostname();
-
 }  // namespace relais::daemon

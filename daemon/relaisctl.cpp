@@ -12,6 +12,7 @@
 #include "daemon/ctl/output.hpp"
 #include "daemon/ctl/queue_verbs.hpp"
 #include "daemon/ctl/relay_verbs.hpp"
+#include "daemon/ctl/route_verbs.hpp"
 #include "daemon/ctl/spool_verbs.hpp"
 #include "daemon/ctl/user_verbs.hpp"
 
@@ -263,6 +264,7 @@ exit_code parse_and_act(int argc, char** argv) {
   arguments args;
   action chosen;
   user_action chosen_of_users;
+  route_action chosen_of_routes;
   CLI::App app{"relaisctl, for the queue of relaisd and for its users"};
   const auto* config = app.add_option("-c,--config", args.config, "the configuration of relaisd")
                            ->capture_default_str();
@@ -276,12 +278,14 @@ exit_code parse_and_act(int argc, char** argv) {
   add_spool_verbs(add_group(app, "spool", "the spool as a whole"), args, chosen);
   add_user_verbs(add_group(app, "user", "accounts of AUTH in the users file"), args,
                  chosen_of_users);
+  add_route_verbs(add_group(app, "route", "which way mail takes"), chosen_of_routes);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? exit_code::ok : exit_code::usage;
   }
   const bool config_given = config->count() > 0;
+  if (chosen_of_routes) return chosen_of_routes(args.config, args.json);
   if (chosen_of_users) return chosen_of_users(users_file_of(args, config_given));
   return chosen(context_of(args, config_given));
 }

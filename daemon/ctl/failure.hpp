@@ -16,6 +16,7 @@ enum class exit_code : int {
   usage = EX_USAGE,
   data_error = EX_DATAERR,       ///< stored data is damaged
   no_input = EX_NOINPUT,         ///< no such message, no such spool
+  no_host = EX_NOHOST,           ///< route test: the mail would go back to its sender
   unavailable = EX_UNAVAILABLE,  ///< relaisd does not run
   software = EX_SOFTWARE,
   os_error = EX_OSERR,

@@ -140,6 +140,11 @@ std::string ip_network::text() const {
   return address_.text() + '/' + std::to_string(length_);
 }
 
+bool is_in_any(const ip_address& address, std::span<const ip_network> networks) noexcept {
+  return std::ranges::any_of(networks,
+                             [&](const ip_network& one) { return one.contains(address); });
+}
+
 std::optional<endpoint> endpoint::parse(std::string_view text) noexcept {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return {};

@@ -7,6 +7,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -58,6 +59,9 @@ class ip_network {
   ip_address address_;
   unsigned length_ = 32;
 };
+
+/// Whether one of the networks holds the address.
+bool is_in_any(const ip_address& address, std::span<const ip_network> networks) noexcept;
 
 struct endpoint {
   ip_address address;

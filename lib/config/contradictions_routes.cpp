@@ -39,6 +39,21 @@ bool follows_recipient(const settings& s, const route_settings& r) {
   return any_target(r.next_hops, is_mx) || any_target(r.fallback, is_mx);
 }
 
+/// The route leads to the smarthost, with the smarthost's credentials.
+std::string fault_of_smarthost_login(const settings& s, const route_settings& r) {
+  if (s.smarthost.username.empty() || !r.username.empty() || !r.next_hops.empty() ||
+      r.action != route_action::relay)
+    return {};
+  if (r.tls == tls_choice::none) {
+    return "the smarthost's credentials are never sent without TLS: tls must not be none";
+  }
+  if (!r.fallback.empty()) {
+    return "the smarthost's credentials would be sent to the fallback as well: write next_hops and "
+           "username";
+  }
+  return {};
+}
+
 std::string fault_of_login(const settings& s, const route_settings& r) {
   const bool password = !r.password.empty() || !r.password_file.empty();
   if (!r.password.empty() && !r.password_file.empty()) {
@@ -130,8 +145,9 @@ std::string fault_of_listeners(const settings& s, const route_settings& r) {
 }
 
 std::string fault_of(const settings& s, const route_settings& r) {
-  for (auto fault : {fault_of_action(r), fault_of_login(s, r), fault_of_tls(s, r),
-                     fault_of_protocol(r), fault_of_fallback(r), fault_of_listeners(s, r)}) {
+  for (auto fault :
+       {fault_of_action(r), fault_of_login(s, r), fault_of_smarthost_login(s, r),
+        fault_of_tls(s, r), fault_of_protocol(r), fault_of_fallback(r), fault_of_listeners(s, r)}) {
     if (!fault.empty()) return fault;
   }
   return {};

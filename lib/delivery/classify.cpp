@@ -127,6 +127,9 @@ verdict local(smtp::local_fault fault, const std::string& host_text) {
     case smtp::local_fault::deliver_by_over:
       return {outcome::bounced, blame::message, "5.4.7",
               "the time within which the sender wanted it delivered is over"};
+    case smtp::local_fault::beyond_recipient_limit:
+      return {outcome::deferred, blame::recipient, "4.5.3",
+              fmt::format("more recipients than host {} takes at a time", host_text)};
     case smtp::local_fault::size_exceeds_limit:
     case smtp::local_fault::none: break;
   }

@@ -42,7 +42,7 @@ struct session_options {
   session_options() = default;
 };
 
-/// A transaction with its content. Outlives send().
+/// A transaction with its content. Outlives send(), which fills in what.size and what.now.
 struct outgoing {
   smtp::transaction what;
   std::unique_ptr<content_source> content;
@@ -77,7 +77,7 @@ class client_session {
   /// What the peer offers; behind open().
   const smtp::server_features& features() const { return protocol_->features(); }
   /// Whether one more transaction is within the peer's LIMITS.
-  bool has_mail_left() const noexcept;
+  bool has_mail_left() const noexcept { return protocol_->has_mail_left(); }
   /// Why the peer cannot take it for one of these recipients, as far as its features tell.
   smtp::local_fault fault_of(const smtp::transaction& t) const;
   /// connect: the connection itself failed with `error`.
@@ -89,20 +89,46 @@ class client_session {
   std::string tls_description() const {
     return stream_ ? stream_->tls_description() : std::string();
   }
+  /// Null in clear.
   const net::tls_engine* tls() const noexcept { return stream_ ? stream_->tls() : nullptr; }
-  /// Why TLS failed, in OpenSSL's words; "" if it did not.
-  std::string tls_failure() const { return stream_ ? stream_->tls_failure() : std::string(); }
+  /// Why TLS failed, in OpenSSL's words or ours; "" if it did not.
+  const std::string& tls_failure() const noexcept { return tls_failure_; }
   /// TLS failed at level `may`, and the session is in clear: worth remembering.
   bool fell_back() const noexcept { return fell_back_; }
   const session_target& target() const noexcept { return target_; }
 
  private:
+  net::task<bool> connect_and_set_up(smtp::tls_level level);
+  net::task<bool> set_up(std::unique_ptr<net::transport> connected, smtp::tls_level level);
+  bool may_fall_back() const noexcept;
+  net::task<void> start_tls(smtp::tls_level level);
+  bool has_named_certificate();
+  void begin(outgoing& next);
+  net::task<void> hear_surplus();
+  net::task<smtp::client_action> drive();
+  net::task<void> transact(outgoing& now, outgoing* ahead);
+  void settle_end();
+  net::task<void> send_content(outgoing& whose);
+  net::task<bool> append(std::string_view piece, smtp::dot_stuffer* stuffer);
+  net::task<void> give_up(outgoing& whose, error_code why);
+  void gather();
+  net::task<bool> flush();
+  net::task<bool> write(std::string_view octets, duration limit);
+  net::task<void> fill();
+  duration time_limit() const;
+
   const net::runtime& world_;
   session_options options_;
   session_target target_;
   std::unique_ptr<smtp::client_protocol> protocol_;
   std::unique_ptr<net::stream> stream_;
   smtp::client_failure failure_;
+  std::string tls_failure_;
+  std::string pending_;  // of this flight: envelope and content, in the order of the wire
+  std::string buffer_;   // of reads
+  std::optional<std::uint64_t> armed_at_;  // the reply that the running deadline is for
+  error_code broken_;     // the first failure to write, or to read a content that was begun ahead
+  bool is_mute_ = false;  // a write failed: nothing can be said any more
   unsigned uses_ = 0;
   bool usable_ = false;
   bool fell_back_ = false;

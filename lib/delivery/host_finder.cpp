@@ -8,45 +8,35 @@
 namespace relais::delivery {
 namespace {
 
-bool is_allowed_for_strangers(const config::delivery_settings& s, const ip_address& address) {
-  if (!address.is_special()) return true;
-  return std::ranges::any_of(s.allowed_special_networks,
-                             [&](const ip_network& n) { return n.contains(address); });
-}
-
-dns::host_options options_for(const connections_world& around, const policy::route& way,
-                              std::uint16_t port) {
+dns::host_options options_for(const connections_world& around, const policy::route_host& at) {
   const auto& delivery = around.settings.delivery;
   dns::host_options o;
   o.own_name = around.settings.hostname;
   o.ipv4 = delivery.ipv4;
   o.ipv6 = delivery.ipv6;
   if (around.is_own) {
-    o.is_own_address = [&around, port](const ip_address& a) {
+    o.is_own_address = [&around, port = at.port](const ip_address& a) {
       return around.is_own(endpoint{a, port});
     };
   }
   // Where the owner of this machine has chosen the host, it may be anywhere.
-  if (!way.is_chosen()) {
+  if (!at.is_chosen) {
     o.is_allowed = [&delivery](const ip_address& a) {
-      return is_allowed_for_strangers(delivery, a);
+      return !a.is_special() || is_in_any(a, delivery.allowed_special_networks);
     };
   }
   return o;
 }
 
-net::task<dns::host_list> look_up(const connections_world& around, const policy::next_hop& hop,
-                                  policy::route_host at) {
+net::task<dns::host_list> look_up(const connections_world& around, policy::route_host at) {
   dns::host_list found;
   found.is_complete = true;
   if (at.is_local) co_return found;
-  const auto options = options_for(around, around.routes.at(hop), at.port);
-  auto name = at.name.empty() ? hop.domain : at.name;
+  const auto options = options_for(around, at);
   if (at.lookup_mx) {
-    found =
-        co_await dns::mail_hosts(around.resolver, std::move(name), options, around.world.random);
+    found = co_await dns::mail_hosts(around.resolver, at.name, options, around.world.random);
   } else {
-    found = co_await dns::plain_hosts(around.resolver, std::move(name), options);
+    found = co_await dns::plain_hosts(around.resolver, at.name, options);
   }
   co_return found;
 }
@@ -74,12 +64,12 @@ void append(std::multimap<std::uint32_t, candidate>& all, const policy::route_ho
   }
 }
 
-verdict why_none(const std::vector<dns::host_list>& lists, const policy::route& way) {
+verdict why_none(const std::vector<dns::host_list>& lists, bool has_chosen) {
   const auto temporary =
       std::ranges::find(lists, dns::host_fault::temporary, &dns::host_list::fault);
   const auto& said = temporary != lists.end() ? *temporary : lists.front();
   auto why = classify(said.fault, said.reason);
-  if (way.is_chosen() && why.what == outcome::bounced) {
+  if (has_chosen && why.what == outcome::bounced) {
     // The name is our configuration's, not the sender's, fault: mail waits for its repair.
     why.what = outcome::deferred;
     why.status = "4.4.4";
@@ -99,13 +89,14 @@ net::task<found_hosts> find_hosts(const connections_world& around, const policy:
     co_return found;
   }
   std::vector<net::task<dns::host_list>> questions;
-  for (const auto& at : hosts) questions.push_back(look_up(around, hop, at));
+  for (const auto& at : hosts) questions.push_back(look_up(around, at));
   const auto lists = co_await net::gather(std::move(questions));
   std::multimap<std::uint32_t, candidate> all;  // equal tiers: in the order of the lists
   for (std::size_t i = 0; i < hosts.size(); ++i) append(all, hosts[i], way, lists[i]);
   for (auto& [tier, c] : all) found.all.push_back(std::move(c));
   found.is_complete = std::ranges::all_of(lists, &dns::host_list::is_complete);
-  if (found.all.empty()) found.why = why_none(lists, way);
+  found.has_chosen = std::ranges::any_of(hosts, &policy::route_host::is_chosen);
+  if (found.all.empty()) found.why = why_none(lists, found.has_chosen);
   co_return found;
 }
 

@@ -13,6 +13,7 @@ namespace relais::delivery {
 struct found_hosts {
   std::vector<candidate> all;  ///< in ascending tiers
   bool is_complete = false;    ///< no others are hidden by a failure of the DNS or by a limit
+  bool has_chosen = false;     ///< the owner of this machine named one of them
   verdict why;                 ///< if there is none
   found_hosts() = default;
 };

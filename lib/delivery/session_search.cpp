@@ -308,7 +308,7 @@ void session_search::note_failed_set_up(const client_session& session) {
 // RFC 5321 4.2.4.2 leaves it open how lasting a 5yz of the greeting is: it is taken for a "no" only
 // if every host says so, and never where our own configuration chose the host.
 void session_search::conclude(const found_hosts& found) {
-  if (need_ != nullptr || !around_.settings.delivery.bounce_if_all_refuse || way_.is_chosen() ||
+  if (need_ != nullptr || !around_.settings.delivery.bounce_if_all_refuse || found.has_chosen ||
       !found.is_complete) {
     return;
   }

@@ -1,6 +1,6 @@
 #include "inbound/listener_profile.hpp"
 
-#include <algorithm>
+#include "policy/route.hpp"
 
 namespace relais::inbound {
 namespace {
@@ -28,8 +28,7 @@ smtp::tls_state state_at_greeting(config::listener_tls tls) {
 }  // namespace
 
 bool listener_profile::trusts(const ip_address& client) const noexcept {
-  return std::ranges::any_of(trusted_networks,
-                             [&](const ip_network& n) { return n.contains(client); });
+  return is_in_any(client, trusted_networks);
 }
 
 listener_profile make_profile(const config::settings& settings, const config::listener& of,
@@ -59,6 +58,8 @@ listener_profile make_profile(const config::settings& settings, const config::li
   p.trusted_networks = of.trusted_networks.value_or(settings.relay.trusted_networks);
   p.proxy_protocol = of.proxy_protocol;
   p.hide_client = of.hide_client;
+  p.keeps_user = policy::routes::need_user(settings);
+  p.keeps_name = policy::routes::need_listener(settings);
   return p;
 }
 

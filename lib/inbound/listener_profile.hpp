@@ -28,6 +28,8 @@ struct listener_profile {
   std::vector<ip_network> trusted_networks;
   bool proxy_protocol = false;
   bool hide_client = false;
+  // A route asks for it: it becomes part of the envelope.
+  bool keeps_user = false, keeps_name = false;
 
   bool is_submission() const noexcept { return role == config::listener_role::submission; }
   bool trusts(const ip_address& client) const noexcept;

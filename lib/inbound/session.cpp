@@ -58,11 +58,8 @@ client_facts facts_of(const ip_address& address, const listener_profile& profile
 smtp::extension_set offered_to(const ip_address& client, const config::policy_settings& policy,
                                const listener_profile& profile) {
   auto offered = profile.extensions;
-  const auto is_in = [&](const std::vector<ip_network>& networks) {
-    return std::ranges::any_of(networks, [&](const ip_network& n) { return n.contains(client); });
-  };
-  if (is_in(policy.xclient_networks)) offered.add(smtp::extension::xclient);
-  if (is_in(policy.xforward_networks)) offered.add(smtp::extension::xforward);
+  if (is_in_any(client, policy.xclient_networks)) offered.add(smtp::extension::xclient);
+  if (is_in_any(client, policy.xforward_networks)) offered.add(smtp::extension::xforward);
   return offered;
 }
 

@@ -135,6 +135,8 @@ net::task<void> session::append(transaction t) {
   made->envelope = std::move(t.envelope);
   // Declared is not needed: what is all ASCII may go where SMTPUTF8 is unknown.
   made->envelope.smtputf8 = made->envelope.smtputf8 && t.content->header().has_utf8;
+  if (profile_.keeps_user) made->envelope.user = facts_.user;
+  if (profile_.keeps_name) made->envelope.listener = profile_.name;
   made->large = t.content->large();
   if (!made->large) made->content = t.content->take_octets();
   std::shared_ptr<const spool::message> durable = made;

@@ -1,10 +1,17 @@
 // An 8-bit MIME message made fit for a peer without 8BITMIME (RFC 6152 3): every part whose body is
-// not 7-bit becomes quoted-printable or base64, whichever is shorter, its Content-Transfer-Encoding
-// and nothing else is changed. Pure; the whole content in memory.
+// not 7-bit, or has lines that are too long for SMTP, becomes quoted-printable or base64, whichever
+// is shorter (base64 for what is no text: the line breaks of quoted-printable are not octets), and
+// its Content-Transfer-Encoding says so. Nothing else is changed, but for what follows from that:
+// a label "8bit" or "binary" of what is 7-bit becomes "7bit"; octets above 127 in front of the
+// first and behind the last part of a multipart, where no reader looks, become "?"; a message
+// without MIME gets the fields that make it MIME, its charset "unknown-8bit" (RFC 1428 3).
 //
-// Not converted: signed and encrypted parts (RFC 1847) unless allowed; 8-bit header fields (those
-// need SMTPUTF8); parts of message/* and multipart/* themselves, which may only be 7bit, 8bit or
-// binary (their inner parts are).
+// Not converted: signed and encrypted parts (RFC 1847) unless allowed; 8-bit header fields, of the
+// message or of a part (those need SMTPUTF8); what is encoded and has 8-bit octets all the same; a
+// multipart or message whose structure cannot be told for certain. Binary content (RFC 3030) may be
+// converted like any other: its bare line ends and NUL are encoded.
+//
+// Pure; the whole content in memory. Linear in its length, as the depth of nesting is bounded.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +28,18 @@ enum class conversion_fault : std::uint8_t {
   header_is_8bit,  ///< a header field has octets beyond ASCII
   malformed        ///< the MIME structure is broken, so nothing certain can be said
 };
+/// "a signed or encrypted part must not be changed": for logs and reports; "" for none.
+std::string_view to_text(conversion_fault fault) noexcept;
 
 struct converted {
-  std::string content;  ///< all octets below 128, lines of at most 998 octets; empty with a fault
+  /// All octets below 128, lines of bodies of at most 998 octets; empty with a fault.
+  std::string content;
   conversion_fault fault = conversion_fault::none;
 };
 
 /// Whether any octet is above 127.
 bool is_8bit(std::string_view content) noexcept;
+/// ASCII content comes back as it is.
 converted to_7bit(std::string_view content, bool also_signed);
 
 }  // namespace relais::message

@@ -29,10 +29,7 @@ bool any_key(const std::vector<std::string>& words, const keys& of_subject,
 
 /// All criteria but the recipient.
 bool matches_but_recipient(const config::access_rule& rule, const access_subject& s) {
-  const bool client = rule.clients.empty() || std::ranges::any_of(rule.clients, [&](const auto& n) {
-                        return n.contains(s.client);
-                      });
-  if (!client) return false;
+  if (!rule.clients.empty() && !is_in_any(s.client, rule.clients)) return false;
   if (!rule.users.empty() &&
       (s.user.empty() || std::ranges::find(rule.users, s.user) == rule.users.end()))
     return false;

@@ -29,7 +29,7 @@ bool is_listed(const config::dns_list& list, const std::vector<ip_address>& answ
   static const auto refusals = *ip_network::parse("127.255.255.0/24");
   return std::ranges::any_of(answers, [&](const ip_address& a) {
     if (list.answers.empty()) return usual.contains(a) && !refusals.contains(a);
-    return std::ranges::any_of(list.answers, [&](const ip_network& n) { return n.contains(a); });
+    return is_in_any(a, list.answers);
   });
 }
 

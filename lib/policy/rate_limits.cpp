@@ -19,8 +19,7 @@ rate_limits::rate_limits(const config::policy_settings& settings, const keyed_ha
 
 bool rate_limits::concern(config::rate_of what, const ip_address& client) const noexcept {
   const bool has_limit = std::ranges::any_of(limits_, [&](const auto& l) { return l.of == what; });
-  return has_limit &&
-         std::ranges::none_of(exempt_, [&](const auto& n) { return n.contains(client); });
+  return has_limit && !is_in_any(client, exempt_);
 }
 
 std::optional<digest> rate_limits::key_of(std::size_t limit, const rate_subject& who) const {

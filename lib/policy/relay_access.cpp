@@ -8,10 +8,6 @@ namespace relais::policy {
 
 namespace {
 
-bool is_in(const ip_address& client, const std::vector<ip_network>& networks) noexcept {
-  return std::ranges::any_of(networks, [&](const ip_network& n) { return n.contains(client); });
-}
-
 std::string plain_fingerprint(std::string_view text) {
   auto plain = to_lower(text);
   std::erase(plain, ':');
@@ -34,16 +30,6 @@ bool looks_routed(const smtp::path& forward_path) noexcept {
 
 relay_access::relay_access(const config::relay_settings& settings) : settings_(settings) {
   for (auto& f : settings_.trusted_certificates) f = plain_fingerprint(f);
-}
-
-bool relay_access::is_trusted(const ip_address& client) const noexcept {
-  return is_in(client, settings_.trusted_networks);
-}
-
-bool relay_access::is_trusted(
-    const ip_address& client,
-    const std::optional<std::vector<ip_network>>& of_listener) const noexcept {
-  return is_in(client, of_listener ? *of_listener : settings_.trusted_networks);
 }
 
 bool relay_access::is_trusted_certificate(std::string_view fingerprint) const {

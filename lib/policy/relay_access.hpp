@@ -3,12 +3,10 @@
 // percent hacks, bang paths and quoted @ are plain local-parts. RFC 2505, RFC 5321 3.6.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/ip.hpp"
 #include "config/settings.hpp"
 #include "smtp/path.hpp"
 
@@ -26,12 +24,6 @@ class relay_access {
  public:
   explicit relay_access(const config::relay_settings& settings);
 
-  /// In relay.trusted_networks.
-  bool is_trusted(const ip_address& client) const noexcept;
-  /// In the listener's own trusted networks, where it has any (an empty list: nobody), else as
-  /// above.
-  bool is_trusted(const ip_address& client,
-                  const std::optional<std::vector<ip_network>>& of_listener) const noexcept;
   /// One of relay.trusted_certificates. SHA-256, hex in either case, with or without colons.
   bool is_trusted_certificate(std::string_view fingerprint) const;
   /// Whoever is permitted (trusted, or logged in) may send anywhere, others only to the relay

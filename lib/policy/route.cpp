@@ -61,9 +61,14 @@ routes::routes(const config::settings& settings)
   mx_ = all_.size();
   all_.push_back(mx_route(settings));
   all_.push_back(operator_route(settings));
-  needs_user_ = std::ranges::any_of(settings.routes, [](auto& r) { return !r.users.empty(); });
-  needs_listener_ =
-      std::ranges::any_of(settings.routes, [](auto& r) { return !r.listeners.empty(); });
+}
+
+bool routes::need_user(const config::settings& settings) noexcept {
+  return std::ranges::any_of(settings.routes, [](auto& r) { return !r.users.empty(); });
+}
+
+bool routes::need_listener(const config::settings& settings) noexcept {
+  return std::ranges::any_of(settings.routes, [](auto& r) { return !r.listeners.empty(); });
 }
 
 next_hop routes::hop_by(std::size_t number, std::string_view domain) const {

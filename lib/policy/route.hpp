@@ -102,8 +102,8 @@ class routes {
   std::optional<next_hop> parse(std::string_view text) const;
 
   /// Whether a row of the configuration asks who logged in, or which listener it was.
-  bool needs_user() const noexcept { return needs_user_; }
-  bool needs_listener() const noexcept { return needs_listener_; }
+  static bool need_user(const config::settings& settings) noexcept;
+  static bool need_listener(const config::settings& settings) noexcept;
   /// The criterion of that route which the subject does not meet: "recipients", "senders", "users",
   /// "listeners"; "" = it matches. For explanations.
   std::string_view mismatch(std::size_t route, const route_subject& subject) const;
@@ -117,7 +117,6 @@ class routes {
   std::size_t rows_ = 0, mx_ = 0;  // rows of the configuration come first
   std::string hostname_;
   std::uint16_t port_ = 25;
-  bool needs_user_ = false, needs_listener_ = false;
 };
 
 }  // namespace relais::policy

@@ -23,6 +23,14 @@ new_job job_of(queue_id id, const smtp::envelope& envelope) {
 
 }  // namespace
 
+new_job job_for(std::shared_ptr<const queued_message> message,
+                std::vector<std::size_t> recipients) {
+  auto made = job_of(message->id, *message->envelope);
+  made.message = std::move(message);
+  made.recipients = std::move(recipients);
+  return made;
+}
+
 dispatcher::dispatcher(std::size_t self, std::vector<schedule_of_worker> all,
                        const policy::routes& routes)
     : self_(self), all_(std::move(all)), routes_(routes) {}
@@ -91,9 +99,7 @@ void dispatcher::add(const spool::stored_message& found, duration longest_wait) 
 }
 
 void dispatcher::to_fallback(destination& from, delivery_job job) {
-  auto moved = job_of(job.message->id, *job.message->envelope);
-  moved.message = job.message;
-  moved.recipients = job.recipients;
+  auto moved = job_for(job.message, job.recipients);
   moved.attempts = job.attempts;
   moved.warnings = job.warnings;
   auto hop = from.hop;

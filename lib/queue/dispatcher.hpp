@@ -19,6 +19,9 @@ struct schedule_of_worker {
   queue::scheduler* scheduler = nullptr;
 };
 
+/// A hot job of some recipients of a message, due at once: for scheduler::add().
+new_job job_for(std::shared_ptr<const queued_message> message, std::vector<std::size_t> recipients);
+
 class dispatcher {
  public:
   /// `self`: index of this worker in `all`. All outlive it.
@@ -33,12 +36,13 @@ class dispatcher {
   /// A job for which scheduler::wants_fallback() holds goes by the fallback hosts of its route, at
   /// once. It leaves `from` (no finished() besides).
   void to_fallback(destination& from, delivery_job job);
+  /// To the worker that owns the hop.
+  void hand(policy::next_hop hop, new_job job);
   std::size_t owner_of(const policy::next_hop& hop) const noexcept;
 
  private:
   policy::next_hop next_hop_of(const smtp::envelope& envelope, std::size_t recipient,
                                const std::string& rerouted) const;
-  void hand(policy::next_hop hop, new_job job);
   std::size_t self_;
   std::vector<schedule_of_worker> all_;
   const policy::routes& routes_;

@@ -32,7 +32,7 @@ struct job_burden {
 struct job_record {
   /// Flows of one lane: senders whose hashes agree in these bits share one.
   static constexpr unsigned flows = 64;
-  static constexpr std::uint32_t most_attempts = (1u << 14) - 1;
+  static constexpr std::uint32_t most_attempts = (1u << 13) - 1;
   static constexpr std::uint32_t most_warnings = (1u << 6) - 1;
   static constexpr std::size_t inline_recipients = 1u << 24;  ///< indexes below that
 
@@ -43,12 +43,13 @@ struct job_record {
   heap_links links;         ///< ready: see ready_lanes
   std::uint32_t recipient : 24 = 0;
   std::uint32_t rank_ : 8 = 0;
-  std::uint32_t attempts : 14 = 0;
+  std::uint32_t attempts : 13 = 0;
   std::uint32_t warnings : 6 = 0;
   std::uint32_t flow : 6 = 0;
   std::uint32_t lane_ : 2 = 0;
   std::uint32_t state_ : 3 = 0;
   std::uint32_t is_report : 1 = 0;
+  std::uint32_t is_overdue : 1 = 0;  ///< stalled, and its deadline has come
 
   job_record() = default;
 

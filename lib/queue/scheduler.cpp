@@ -96,13 +96,14 @@ void scheduler::parts::enter_ready(destination& d, handle job, steady_time now) 
 /// Of an open destination, all; else see take_overdue().
 bool scheduler::parts::is_to_be_seen(const destination& d, const job_record& r,
                                      steady_time now) const {
-  return d.state_ == destination_state::open || r.attempts == 0 || deadline(d, r) <= now ||
-         wants_fallback(d, r.id, r.attempts);
+  return d.state_ == destination_state::open || r.is_overdue != 0 || r.attempts == 0 ||
+         deadline(d, r) <= now || wants_fallback(d, r.id, r.attempts);
 }
 
 void scheduler::parts::enter_waiting(destination& d, handle job, steady_time due) {
   auto& r = jobs[job];
   make_cold(r);
+  r.is_overdue = 0;
   r.set_state(job_state::waiting);
   r.at = due;
   heap.push(d.first_waiting_, job);
@@ -112,6 +113,7 @@ void scheduler::parts::enter_waiting(destination& d, handle job, steady_time due
 void scheduler::parts::enter_stalled(destination& d, handle job, steady_time until) {
   auto& r = jobs[job];
   make_cold(r);
+  r.is_overdue = 0;
   r.set_state(job_state::stalled);
   r.at = until;
   heap.push(d.first_stalled_, job);
@@ -126,8 +128,9 @@ handle scheduler::parts::pop_stalled(destination& d) {
 }
 
 void scheduler::parts::refill(destination& d, steady_time now) {
-  if (d.ready_ >= refill_below) return;
-  while (d.ready_ < refill_to && d.stalled_ > 0) enter_ready(d, pop_stalled(d), now);
+  // At least one each time: however much comes fresh, what was stalled is not forgotten.
+  const auto enough = d.ready_ < refill_below ? refill_to : d.ready_ + 1;
+  while (d.ready_ < enough && d.stalled_ > 0) enter_ready(d, pop_stalled(d), now);
 }
 
 // --- back from delivery -----------------------------------------------------------------------
@@ -167,6 +170,7 @@ handle scheduler::claim(destination& to, const delivery_job& job) {
     return no_handle;
   }
   r.home = to.self_;
+  r.is_overdue = 0;
   r.attempts = std::min(job.attempts, job_record::most_attempts) & job_record::most_attempts;
   r.warnings = std::min<std::uint32_t>(job.warnings, job_record::most_warnings) & 63;
   p.set_recipients(r, job.recipients.data(), job.recipients.size());

@@ -33,7 +33,7 @@ destination& scheduler::parts::obtain(const policy::next_hop& hop) {
   const auto made = destinations.make(hop);
   destinations[made].self_ = made;
   table.insert(made);
-  texts += octets_of(hop.domain);
+  texts += octets_of(destinations[made].hop.domain);
   return destinations[made];
 }
 
@@ -105,8 +105,10 @@ void scheduler::parts::announce(destination& d) {
 
 void scheduler::parts::arm() {
   if (!has_begun || first_event == no_handle) return;
-  const auto at = std::max(destinations[first_event].event_, world.clock.now());
-  if (at >= rings_at) return;  // it rings early enough
+  const auto event = destinations[first_event].event_;
+  if (event >= rings_at) return;  // it rings early enough
+  const auto at = std::max(event, world.clock.now());
+  if (at >= rings_at) return;
   rings_at = at;
   bell->set(at);
 }
@@ -143,7 +145,9 @@ std::size_t scheduler::parts::happen(destination& d, steady_time now, std::size_
   if (d.state_ == destination_state::open) return moved;
   for (; moved < budget && d.first_stalled_ != no_handle && jobs[d.first_stalled_].at <= now;
        ++moved) {
-    enter_ready(d, pop_stalled(d), now);
+    const auto job = pop_stalled(d);
+    jobs[job].is_overdue = 1;
+    enter_ready(d, job, now);
   }
   if (d.state_ == destination_state::down && now >= d.until_) d.is_announced_ = true;
   return moved;

@@ -72,12 +72,13 @@ void client_protocol::state::written(std::size_t octets) noexcept {
 /// Octets that answer nothing; true: there were some, and the session has failed.
 bool client_protocol::state::take_surplus() {
   if (!surplus_ && !parser_.is_inside_reply()) return false;
+  const auto here = outstanding() > 0 ? step_of(awaited_[awaited_from_].what) : step_;
   const auto received = parser_.next();
   // A server that leaves says so at any time (RFC 5321 3.8): worth telling, never an answer.
   if (received && *received && (*received)->code() == 421) {
-    fail(step(), **received);
+    fail(here, **received);
   } else {
-    fail(step(), errc::protocol_error, "octets came while no reply was awaited");
+    fail(here, errc::protocol_error, "octets came while no reply was awaited");
   }
   return true;
 }
@@ -214,11 +215,11 @@ void client_protocol::state::fail_out_of_place(client_step step) {
 /// content may have left, and the server has not said before, by 421 or by an orderly end where the
 /// reply to the envelope was due, that it took nothing.
 void client_protocol::state::leave_unanswered(run& r, const client_failure& why) {
+  if (r.is_ended) return;
   const bool is_ahead = &r == &ahead_;
   const bool has_left = (why.remote && why.remote->code() == 421) || why.error == errc::peer_closed;
   const bool envelope_was_due = is_ahead || why.step != client_step::content;
-  const bool may_be_there =
-      r.content_sent && !r.is_cut && !r.content_answered && !(has_left && envelope_was_due);
+  const bool may_be_there = r.content_sent && !r.is_cut && !(has_left && envelope_was_due);
   if (is_ahead && !may_be_there) r.what->was_begun = false;
   auto step = is_ahead ? client_step::mail : why.step;
   if (may_be_there) {
@@ -227,8 +228,7 @@ void client_protocol::state::leave_unanswered(run& r, const client_failure& why)
     step = client_step::data;  // before the end of the content nothing can have been delivered
   }
   for (auto& result : r.what->results) {
-    const bool is_open = !result.remote && result.fault == local_fault::none;
-    if (is_open && !r.content_answered) result.step = step;
+    if (!result.remote && result.fault == local_fault::none) result.step = step;
   }
 }
 

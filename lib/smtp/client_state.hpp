@@ -57,7 +57,8 @@ struct client_protocol::state {
     bool was_ahead = false;
     bool is_chunk = false;
     bool mail_accepted = false, mail_refused = false, data_refused = false;
-    bool content_sent = false, content_answered = false;
+    bool content_sent = false;
+    bool is_ended = false;     // every reply to it came
     bool is_cut = false;       // the end of the content never leaves
     bool out_of_step = false;  // 503 where the sequence was right
     bool is_dirty = true;      // the server may hold a half transaction

@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t flight_limit = 500;
 
 constexpr unsigned bad_sequence = 503;
-constexpr std::string_view lost_commands = "503 to a command that was in sequence";
+constexpr std::string_view lost_commands = "\"bad sequence\" to a command that was in sequence";
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void client_protocol::state::run::begin(transaction& t) {
   accepted.clear();
   next = answered = 0;
   was_ahead = is_chunk = mail_accepted = mail_refused = data_refused = false;
-  content_sent = content_answered = is_cut = out_of_step = false;
+  content_sent = is_ended = is_cut = out_of_step = false;
   is_dirty = true;
 }
 
@@ -47,8 +47,8 @@ void client_protocol::state::send(transaction& t) {
 }
 
 bool client_protocol::state::can_go_ahead() const noexcept {
-  const bool is_behind = current_.what != nullptr && current_.content_sent &&
-                         !current_.content_answered && ahead_.what == nullptr;
+  const bool is_behind = current_.what != nullptr && current_.content_sent && !current_.is_ended &&
+                         ahead_.what == nullptr;
   return is_behind && is_running() && !broken_ && !surplus_ && pipelines() && has_mail_left();
 }
 
@@ -169,6 +169,7 @@ void client_protocol::state::take_data(const reply& r) {
   c.data_refused = true;
   if (r.code() == bad_sequence && is_pipelined() && !c.accepted.empty()) {
     c.out_of_step = true;
+    for (const auto p : c.accepted) c.what->results[p].step = client_step::data;
     return;
   }
   credit_accepted(client_step::data, r);
@@ -182,11 +183,11 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
   }
   // Accepted or not, behind the final dot the server has forgotten the transaction (RFC 5321
   // 4.1.1.4); behind a refused chunk that is not certain.
-  c.is_dirty = c.is_chunk && !r.is_positive();
+  c.is_dirty = c.is_chunk && (c.accepted.empty() || !r.is_positive());
   const bool is_lost = c.is_chunk && r.code() == bad_sequence && is_pipelined();
   if (is_lost && !c.accepted.empty()) {
     c.out_of_step = true;
-    for (const auto position : c.accepted) c.what->results[position].step = client_step::data;
+    for (const auto p : c.accepted) c.what->results[p].step = client_step::data;
   } else if (options_.is_lmtp && !c.accepted.empty()) {
     auto& result = c.what->results[c.accepted[c.answered++]];
     result.step = client_step::content;
@@ -195,7 +196,6 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
   } else if (!is_empty) {
     credit_accepted(client_step::content, r);
   }
-  c.content_answered = true;
   end_transaction();
 }
 
@@ -207,6 +207,7 @@ void client_protocol::state::credit_accepted(client_step step, const reply& r) {
 }
 
 void client_protocol::state::end_transaction() {
+  current_.is_ended = true;
   if (current_.out_of_step) return fail(step_, errc::protocol_error, lost_commands);
   action_ = client_action::over;
 }

@@ -6,7 +6,8 @@
 
 #include "base/error.hpp"
 #include "delivery/client_session.hpp"
-#include "support/relay_scene.hpp"
+#include "support/scripted_mta.hpp"
+#include "support/sim_network.hpp"
 
 namespace relais::testing {
 namespace {
@@ -51,10 +52,10 @@ struct scene {
     bool usable = false;
     std::vector<smtp::recipient_reply> results;
   };
-  outcome send(delivery::content_source& source) {
+  outcome send(std::unique_ptr<delivery::content_source> source) {
     outcome told;
     bool over = false;
-    auto sending = deliver(source, told);
+    auto sending = deliver(std::move(source), told);
     net::asio::co_spawn(world.io, std::move(sending), [&](const std::exception_ptr& e) {
       over = true;
       if (e) std::rethrow_exception(e);
@@ -63,40 +64,47 @@ struct scene {
     REQUIRE(over);
     return told;
   }
-  net::task<void> deliver(delivery::content_source& source, outcome& told) {
+  net::task<void> deliver(std::unique_ptr<delivery::content_source> source, outcome& told) {
     delivery::session_options options;
-    options.hostname = "relay.test";
-    dns::host host;
-    host.name = "mx.test";
-    host.address = remote_address;
+    options.hello = "relay.test";
+    options.use_chunking = chunks;
+    delivery::session_target target;
+    target.host.name = "mx.test";
+    target.host.address = remote_address;
     delivery::client_session session(world.runtime(*ip_address::parse("192.0.2.1")),
-                                     std::move(options), std::move(host), 25);
+                                     std::move(options), std::move(target));
     const bool open = co_await session.open();
     if (!open) co_return;
     smtp::envelope envelope;
     envelope.reverse_path = *smtp::parse_address("me@here.test");
     envelope.forward_paths.push_back(*smtp::parse_address("you@far.test"));
-    const std::vector<std::size_t> all{0};
-    co_await session.send(envelope, all, source);
-    told.fault = session.content_fault();
+    delivery::outgoing mail;
+    mail.what.message = &envelope;
+    mail.what.recipients.push_back(0);
+    mail.content = std::move(source);
+    co_await session.send(mail, nullptr);
+    told.fault = mail.content_fault;
     told.usable = session.is_usable();
-    told.results = session.results();
+    told.results = mail.what.results;
     co_await session.quit();
   }
 
   const ip_address remote_address = *ip_address::parse("198.51.100.25");
   sim_world world;
   scripted_mta remote;
+  bool chunks = false;
 };
 
 TEST_CASE("content in pieces arrives as it is, wherever the cuts are") {
   const std::string whole =
       "Subject: x\r\n\r\n.dot\r\n..two\r\n.\r\n...\r\nlast line without its end\r\n.";
+  const bool chunks = GENERATE(false, true);
   for (std::size_t cut = 1; cut < whole.size(); ++cut) {
     scene s(cut);
-    scripted_source source({whole.substr(0, cut), whole.substr(cut)}, {});
-    const auto told = s.send(source);
-    INFO("cut at " << cut);
+    s.chunks = chunks;
+    const std::vector<std::string> pieces{whole.substr(0, cut), whole.substr(cut)};
+    const auto told = s.send(std::make_unique<scripted_source>(pieces, error_code()));
+    INFO("cut at " << cut << " chunks " << chunks);
     CHECK_FALSE(told.fault);
     CHECK(told.usable);
     REQUIRE(s.remote.taken.size() == 1);
@@ -104,11 +112,11 @@ TEST_CASE("content in pieces arrives as it is, wherever the cuts are") {
   }
 }
 
-TEST_CASE("an empty content and one in memory are sent with their final dot") {
+TEST_CASE("an empty content and one in memory are sent to their end") {
   scene s(1);
+  s.chunks = GENERATE(false, true);
   const std::string octets = GENERATE("", "Subject: y\r\n\r\n.\r\n");
-  delivery::content_in_memory source(octets);
-  CHECK(s.send(source).usable);
+  CHECK(s.send(std::make_unique<delivery::content_in_memory>(octets)).usable);
   REQUIRE(s.remote.taken.size() == 1);
   CHECK(s.remote.taken[0].content == octets);
 }
@@ -122,10 +130,11 @@ TEST_CASE("a content that cannot be read to its end is cut off without the final
   if (how == std::string("fails at once") || how == std::string("fails halfway")) {
     end = errc::corrupt;
   }
-  scripted_source source(pieces, end);
+  auto source = std::make_unique<scripted_source>(pieces, end);
+  s.chunks = GENERATE(false, true);
   // Modulo 2^64 one octet less than there are.
-  source.missing = how == std::string("is too long") ? ~std::uint64_t{0} : 10;
-  const auto told = s.send(source);
+  source->missing = how == std::string("is too long") ? ~std::uint64_t{0} : 10;
+  const auto told = s.send(std::move(source));
   s.world.run_until([] { return false; }, 1h);
   INFO(how);
   CHECK(told.fault == errc::corrupt);

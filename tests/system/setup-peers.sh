@@ -1,6 +1,7 @@
 #!/bin/bash
-# Makes ready what the system tests need besides relaisd: a DNS server (knot), two next MTAs (Postfix and
-# Exim), HAProxy, Dovecot (its login service only), and the clients: swaks, msmtp, curl, openssl, s-nail,
+# setup-peers.sh [--haraka]: makes ready what the system tests and ./dev bench relay need besides relaisd: a
+# DNS server (knot), next MTAs (Postfix, Exim, OpenSMTPD; with --haraka also Haraka, by npm), HAProxy, Dovecot
+# (its login and LMTP services), and the clients: swaks, msmtp, curl, openssl, s-nail,
 # Perl's Net::SMTP, nodemailer, Jakarta Mail. Debian 12; as root or through sudo; safe to repeat.
 #
 # What would start or enable a service of the machine, or conflicts with an installed MTA, is not
@@ -10,9 +11,15 @@ set -euo pipefail
 
 peers=${RELAIS_PEERS:-/opt/relais-peers}
 unpacked=(postfix exim4-base exim4-config exim4-daemon-light    # directory: first word before "4-"
-  haproxy s-nail dovecot-core node-nodemailer libmail-java)
+  opensmtpd haproxy s-nail dovecot-core dovecot-lmtpd node-nodemailer libmail-java)
 commands=(python3 swaks msmtp curl openssl perl)              # each is also the name of its package
 perl_modules=(libauthen-sasl-perl libdigest-hmac-perl libio-socket-ssl-perl)   # of swaks and Net::SMTP
+with_haraka=no
+case ${1:-} in
+  --haraka) with_haraka=yes ;;   # Debian's npm is hundreds of packages: only who asks for it gets it
+  '') ;;
+  *) echo "setup-peers: only --haraka can be asked for" >&2; exit 64 ;;
+esac
 apt_options=(-qq -o DPkg::Lock::Timeout=300)
 
 say() { printf 'setup-peers: %s\n' "$*"; }
@@ -74,6 +81,26 @@ system_user() {
     --shell /usr/sbin/nologin "$1"
 }
 
+unpack_haraka() {   # without the registry there is no Haraka: who wants it says so
+  local version=3.3.4 into=$peers/haraka work
+  [ -e "$into/.unpacked-$version" ] && return
+  command -v npm >/dev/null || install_missing npm
+  say "npm install Haraka@$version into $into"
+  work=$(mktemp -d)
+  echo '{"name": "peer", "private": true}' >"$work/package.json"
+  if ! ( cd "$work" && npm install --silent --no-audit --no-fund --omit=optional --ignore-scripts \
+      --before=2026-10-15 "Haraka@$version" >/dev/null ); then   # a date: the dependencies of that day
+    say "npm could not install Haraka@$version: there will be none" >&2
+    rm -rf "$work"
+    return
+  fi
+  root rm -rf "$into"
+  root cp -r "$work" "$into"
+  root chmod 755 "$into"
+  root touch "$into/.unpacked-$version"
+  rm -rf "$work"
+}
+
 for command in "${commands[@]}"; do
   command -v "$command" >/dev/null || install_missing "$command"
 done
@@ -83,8 +110,9 @@ command -v node >/dev/null || install_missing nodejs
 for package in "${unpacked[@]}"; do unpack "$package" "$peers/${package%%4-*}"; done
 if ! PATH=$PATH:/usr/sbin command -v knotd nsd >/dev/null; then unpack knot "$peers/knot"; fi
 
-system_user postfix
-system_user Debian-exim
+if [ "$with_haraka" = yes ]; then unpack_haraka; fi
+
+for user in postfix Debian-exim opensmtpd opensmtpq; do system_user "$user"; done
 if ! getent group postdrop >/dev/null; then
   say "adding the system group postdrop"
   root groupadd --system postdrop

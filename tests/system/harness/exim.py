@@ -16,7 +16,8 @@ PROGRAM = PEERS / "exim/usr/sbin/exim4"
 class Exim:
     name = "exim"
 
-    def __init__(self, world, host, domains, users, certificate=None):
+    def __init__(self, world, host, domains, users, certificate=None, size="50M", per_connection=0, settings=""):
+        """`per_connection`: messages; 0 = any number; `settings`: more lines of the main section."""
         self.address = world.address(host)
         self._world = world
         self._folder = world.folder(f"exim-{host}")
@@ -26,7 +27,7 @@ class Exim:
             (self._folder / name).mkdir(exist_ok=True)
             shutil.chown(self._folder / name, "Debian-exim", "Debian-exim")
         self._config = self._folder / "exim.conf"
-        self._config.write_text(self._text(domains, users, certificate))
+        self._config.write_text(self._text(domains, users, certificate, size, per_connection, settings))
         self._config.chmod(0o644)
 
     def start(self):
@@ -41,7 +42,7 @@ class Exim:
         logs = sorted((self._folder / "log").iterdir())
         return "".join(path.read_text(errors="replace") for path in logs) + self._process.output
 
-    def _text(self, domains, users, certificate):
+    def _text(self, domains, users, certificate, size, per_connection, settings):
         tls = "tls_advertise_hosts ="
         if certificate:
             tls = f"tls_advertise_hosts = *\ntls_certificate = {certificate[0]}\ntls_privatekey = {certificate[1]}"
@@ -58,11 +59,12 @@ daemon_smtp_ports = {SMTP_PORT}
 {tls}
 host_lookup =
 helo_allow_chars = _
-message_size_limit = 50M
+message_size_limit = {size}
 accept_8bitmime = true
 acl_smtp_rcpt = check_rcpt
 smtp_accept_max = 200
-smtp_accept_max_per_connection = 0
+smtp_accept_max_per_connection = {per_connection}
+{settings}
 smtp_accept_queue_per_connection = 0
 rfc1413_query_timeout = 0s
 deliver_drop_privilege = true

@@ -1,6 +1,7 @@
 #include "base/ip.hpp"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 using namespace relais;
 
@@ -58,6 +59,15 @@ TEST_CASE("special addresses are known, public ones are not among them") {
   CHECK_FALSE(ip_address::parse("::2")->is_loopback());
   CHECK_FALSE(ip_address::parse("1::1")->is_loopback());
   CHECK(ip_address::parse("::")->is_unspecified());
+}
+
+TEST_CASE("an address is in any of some networks") {
+  const std::vector<ip_network> networks{*ip_network::parse("10.0.0.0/8"),
+                                         *ip_network::parse("2001:db8::/32")};
+  CHECK(is_in_any(*ip_address::parse("10.1.1.1"), networks));
+  CHECK(is_in_any(*ip_address::parse("2001:db8::1"), networks));
+  CHECK_FALSE(is_in_any(*ip_address::parse("192.0.2.1"), networks));
+  CHECK_FALSE(is_in_any(*ip_address::parse("10.1.1.1"), {}));
 }
 
 TEST_CASE("a network contains its addresses, to the bit") {
