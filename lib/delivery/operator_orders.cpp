@@ -2,6 +2,7 @@
 // out batch by batch, each in the same steps: jobs leave the schedules, the change becomes durable,
 // what is to go on is scheduled again.
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "delivery/operator_parts.hpp"
 
 namespace relais::delivery {
@@ -58,6 +59,22 @@ class run_of_order final : public outcome_stream {
   }
 
  private:
+  // A route that holds would hold a released message again: it goes on by its recipients' domain,
+  // if that is one.
+  static void find_way_on(candidate& c, const spool::stored_message& m,
+                          const policy::routes& routes, wall_time now) {
+    std::set<std::string> domains;
+    for (std::size_t i = 0; i < m.recipients.size(); ++i) {
+      if (m.recipients[i].status != spool::recipient_status::pending) continue;
+      const auto hop = queue::hop_of(routes, m, i, now);
+      if (routes.at(hop).action == config::route_action::hold) c.way_on.emplace();
+      domains.insert(to_lower(m.envelope.forward_paths[i].domain()));
+    }
+    if (c.way_on && domains.size() == 1 && routes.parse(*domains.begin())) {
+      c.way_on = *domains.begin();
+    }
+  }
+
   static candidate of(const spool::stored_message& m, std::vector<std::size_t> recipients) {
     candidate c;
     c.seen.id = m.id;
@@ -78,7 +95,9 @@ class run_of_order final : public outcome_stream {
       std::vector<candidate> found;
       for (const auto& m : store.messages(part)) {
         auto recipients = meant(*which, routes, m, now);
-        if (!recipients.empty()) found.push_back(of(m, std::move(recipients)));
+        if (recipients.empty()) continue;
+        found.push_back(of(m, std::move(recipients)));
+        find_way_on(found.back(), m, routes, now);
       }
       return found;
     };
@@ -110,7 +129,9 @@ class run_of_order final : public outcome_stream {
                 continue;
               }
               auto recipients = meant(*which, routes, *m, now);
-              if (!recipients.empty()) found.push_back(of(*m, std::move(recipients)));
+              if (recipients.empty()) continue;
+              found.push_back(of(*m, std::move(recipients)));
+              find_way_on(found.back(), *m, routes, now);
             }
             return found;
           };
@@ -122,7 +143,13 @@ class run_of_order final : public outcome_stream {
   }
 
   void judge(std::vector<candidate>& batch) const {
-    for (auto& c : batch) delivery::judge(c.seen, what_.verb, c.is_held);
+    for (auto& c : batch) {
+      delivery::judge(c.seen, what_.verb, c.is_held);
+      const bool stays = c.way_on && c.way_on->empty() && what_.verb == queue_verb::release;
+      if (!stays || !c.seen.changes) continue;
+      c.seen.changes = false;
+      c.seen.sentence = "is held by its route, reroute it";
+    }
   }
 
   operator_hand& hand_;
@@ -215,6 +242,7 @@ net::task<void> operator_hand::release(std::vector<candidate*>& batch) {
     auto& change = changes.emplace_back();
     change.id = c->seen.id;
     change.hold = false;
+    if (c->way_on) change.next_hop = *c->way_on;
   }
   const auto errors = co_await settle(std::move(changes));
   auto ids = ids_of(batch);

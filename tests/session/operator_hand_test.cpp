@@ -190,6 +190,25 @@ TEST_CASE("a reroute outlasts a restart, and can be taken back") {
   CHECK(s.until_taken(1, 2min));
 }
 
+TEST_CASE("what a route holds goes on when the operator releases it") {
+  scene s(19);
+  auto& row = s.relay.settings.routes.emplace_back();
+  row.recipients = {"far.test"};
+  row.action = config::route_action::hold;
+  s.remote_comes_up();
+  s.relay.start();
+  s.send({"you@far.test"});
+  s.pass(1h);
+  CHECK(s.remote->taken.empty());
+  const auto all = s.queue();
+  REQUIRE(all.size() == 1);
+  CHECK(all[0].at("held") == true);
+  CHECK(s.outcome("release", std::string(all[0].at("id").as_string())) == "released");
+  CHECK(s.until_taken(1, 5min));
+  s.pass(1h);
+  CHECK(s.queue().empty());
+}
+
 TEST_CASE("of two recipients only the one that is meant is removed, or given up") {
   const std::string verb = GENERATE("remove", "bounce");
   DYNAMIC_SECTION(verb) {
