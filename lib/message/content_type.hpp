@@ -9,7 +9,7 @@
 namespace relais::message {
 
 struct content_type {
-  std::string type, subtype;  ///< lower case; "" where the value says nothing understandable
+  std::string type, subtype;  ///< lower case; "" where the value is not understood
   std::string boundary;       ///< "" = none, or not one that can be told for certain
 };
 

@@ -164,10 +164,10 @@ conversion_fault converter::convert_multipart(const subject& s) {
   auto rest = s.body();
   auto piece = rest;  // what lies before the delimiter that is looked for
   bool is_part = false, is_over = false;
-  const auto end_piece = [&](std::size_t length) {
+  const auto end_piece = [&](std::size_t length, bool is_cut_off) {
     // The line end in front of a delimiter belongs to the delimiter (RFC 2046 5.1.1).
     const auto whole = piece.substr(0, length);
-    const auto inner = is_part ? without_end(whole) : whole;
+    const auto inner = is_part && !is_cut_off ? without_end(whole) : whole;
     if (is_part) {
       if (const auto f = convert_entity(inner, s.depth + 1, is_digest, false); f != fault::none)
         return f;
@@ -182,7 +182,7 @@ conversion_fault converter::convert_multipart(const subject& s) {
     const auto line = take_line(rest);
     const auto found = delimiter_in(line, boundary);
     if (found == delimiter::none) continue;
-    if (const auto f = end_piece(at); f != fault::none) return f;
+    if (const auto f = end_piece(at, false); f != fault::none) return f;
     out_ += line;
     piece = rest;
     is_part = true;
@@ -194,7 +194,7 @@ conversion_fault converter::convert_multipart(const subject& s) {
   }
   if (!is_part && needs_work(piece)) return fault::malformed;  // no delimiter anywhere
   // Cut off, or the closing delimiter forgotten: the last part ends with the multipart.
-  return end_piece(piece.size());
+  return end_piece(piece.size(), true);
 }
 
 conversion_fault converter::convert_inner_message(const subject& s) {
@@ -202,9 +202,11 @@ conversion_fault converter::convert_inner_message(const subject& s) {
   return convert_message(s.body(), s.depth + 1);
 }
 
-/// RFC 2046 5.2.2, 5.2.3: these two must be 7-bit by themselves.
+/// RFC 2046 5.2.2, 5.2.3: these two must be 7-bit by themselves; and of what nobody understands it
+/// is not known.
 bool must_stay(const content_type& t) noexcept {
-  return t.type == "message" && (t.subtype == "partial" || t.subtype == "external-body");
+  return t.type == "message" &&
+         (t.subtype.empty() || t.subtype == "partial" || t.subtype == "external-body");
 }
 
 /// Quoted-printable is for lines. Not tried where base64 is certainly shorter, as it may take three

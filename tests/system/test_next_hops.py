@@ -13,6 +13,7 @@ from harness.exim import Exim
 from harness.haraka import Haraka
 from harness.opensmtpd import OpenSmtpd
 from harness.postfix import Postfix
+from harness.process import eventually
 from harness.sink import Sink
 
 SENDERS = 20  # the sink that takes the reports
@@ -85,8 +86,7 @@ class NextHops(SystemTest):
                 found.update(u for u in wanted if u in report.as_string())
             return found
 
-        self.sink.wait_for(len(wanted))
-        self.assertEqual(reported(), wanted)
+        eventually(lambda: reported() == wanted, lambda: f"reported: {reported()}, wanted: {wanted}")
 
     def exercise(self, peer, number, tls=False, expect_log=None):
         peer.start()

@@ -91,6 +91,11 @@ TEST_CASE("only the encoding of what is 8-bit is changed") {
        multipart("mixed",
                  "--b 1\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nAm=E9lie wrote "
                  "it\r\n")},
+      {"cut off: the last line end is the part's own",
+       multipart("mixed", "--b 1\r\nContent-Type: a/b\r\n\r\n\xe9\r\n"),
+       multipart(
+           "mixed",
+           "--b 1\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n6Q0K\r\n")},
       {"a digest holds messages",
        multipart("digest", "--b 1\r\n\r\nSubject: x\r\n\r\nAm\xe9lie wrote it\r\n--b 1--\r\n"),
        multipart("digest",
@@ -160,6 +165,9 @@ TEST_CASE("what must not or cannot be converted is refused with the reason") {
        malformed},
       {"a fragment", mime + "Content-Type: message/partial; id=x\r\n\r\nA: b\r\n\r\n" + e,
        malformed},
+      {"a multipart of no subtype",
+       mime + "Content-Type: multipart/[x; boundary=b\r\n\r\n--b\r\n\r\n" + e, malformed},
+      {"a message of no subtype", mime + "Content-Type: message\r\n\r\n" + e, malformed},
       {"a header without end", "A: b\r\nno field" + e, malformed},
   }));
   DYNAMIC_SECTION(r.name) {
