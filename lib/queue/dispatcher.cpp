@@ -104,7 +104,8 @@ void dispatcher::to_fallback(destination& from, delivery_job job) {
   moved.warnings = job.warnings;
   auto hop = from.hop;
   hop.is_fallback = true;
-  all_[self_].scheduler->finished(from, job);
+  // Whoever withdrew it decides what goes on.
+  if (!all_[self_].scheduler->finished(from, job)) return;
   hand(std::move(hop), std::move(moved));
 }
 
