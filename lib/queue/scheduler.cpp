@@ -226,13 +226,12 @@ void scheduler::put_back(destination& to, delivery_job job) {
   p.announce(to);
 }
 
-bool scheduler::finished(destination& to, const delivery_job& job) {
+void scheduler::finished(destination& to, const delivery_job& job) {
   auto& p = *parts_;
   const auto back = claim(to, job);
-  if (back == no_handle) return false;
+  if (back == no_handle) return;
   p.drop(back);
   p.touch(to);
-  return true;
 }
 
 // --- records ----------------------------------------------------------------------------------

@@ -95,8 +95,8 @@ class scheduler {
   void stall(destination& to, delivery_job job, steady_time deadline);
   /// Goes first again (its connection died before anything was said).
   void put_back(destination& to, delivery_job job);
-  /// It is settled: nothing is left of it. False: it was withdrawn meanwhile.
-  bool finished(destination& to, const delivery_job& job);
+  /// It is settled: nothing is left of it.
+  void finished(destination& to, const delivery_job& job);
   /// The deadline of a job that waits for its destination: end of lifetime, next delay warning, or
   /// when its fallback takes over.
   steady_time deadline(const destination& to, const delivery_job& job) const;
