@@ -59,8 +59,8 @@ void scheduler::add(const policy::next_hop& hop, new_job job) {
   auto& p = *parts_;
   if (job.recipients.empty() || withdrawn_.contains(job.id)) return;
   auto& d = p.obtain(hop);
-  const auto now = p.world.clock.now();
   const auto due = p.due_at(job.due);
+  const auto now = p.world.clock.now();  // not before: due_at() asks the clock as well
   for (std::size_t first = 0; first < job.recipients.size(); first += recipients_per_job) {
     const auto count = std::min(recipients_per_job, job.recipients.size() - first);
     const auto made = p.jobs.make();
