@@ -201,8 +201,8 @@ TEST_CASE("one report tells of failure, success and delay; put off, only of what
   scene s(disk);
   s.settings.report.limit = 1;
   s.start();
-  smtp::envelope envelope(path_of("me@c.test"), {path_of("a@far.test"), path_of("b@far.test"),
-                                                 path_of("c@far.test")});
+  smtp::envelope envelope(path_of("me@c.test"),
+                          {path_of("a@far.test"), path_of("b@far.test"), path_of("c@far.test")});
   envelope.recipient_options.resize(3);
   envelope.recipient_options[1].notify.success = true;
   const verdict later(outcome::deferred, blame::recipient, "4.2.0", "busy");

@@ -98,8 +98,7 @@ std::shared_ptr<const queue::queued_message> settler_scene::accept(smtp::envelop
   return queued_now;
 }
 
-queue::delivery_job settler_scene::job(
-    std::shared_ptr<const queue::queued_message> message) const {
+queue::delivery_job settler_scene::job(std::shared_ptr<const queue::queued_message> message) const {
   queue::delivery_job all;
   for (std::size_t i = 0; i < message->envelope->forward_paths.size(); ++i)
     all.recipients.push_back(i);

@@ -43,8 +43,7 @@ struct scene {
     job.attempts = attempts;
     job.warnings = warnings;
     now = arrival + std::chrono::duration_cast<wall_time::duration>(age);
-    const circumstances c{job,        how, schedule,   report,
-                          postmaster, now, ages_count, 2h};
+    const circumstances c{job, how, schedule, report, postmaster, now, ages_count, 2h};
     verdicts = std::move(said);
     return judge(c, verdicts, rng);
   }
