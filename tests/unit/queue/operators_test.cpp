@@ -146,6 +146,36 @@ TEST_CASE_METHOD(operator_scene, "destinations are visited in pieces") {
   CHECK(pieces >= 3);
 }
 
+TEST_CASE_METHOD(operator_scene, "whoever waits lets go of the content") {
+  std::weak_ptr<const queued_message> alive;
+  const auto add_hot = [&](duration due) {
+    auto job = hot(message(3));
+    alive = job.message;
+    job.attempts = 1;
+    job.due = wall_in(due);
+    scheduler.add(hop("a.example"), std::move(job));
+  };
+  add_hot(1h);  // FUTURERELEASE, say
+  CHECK(alive.expired());
+  add_hot(0s);
+  auto& d = at("a.example");
+  auto job = scheduler.take(d);
+  REQUIRE(job);
+  scheduler.put_back(d, std::move(*job));
+  CHECK_FALSE(alive.expired());  // it goes at once
+  scheduler.down(d, in(1h), "x");
+  CHECK_FALSE(scheduler.take_overdue(d));
+  CHECK(alive.expired());
+  scheduler.up(d);
+  add_hot(0s);
+  for (int i = 0; i < 2; ++i) {
+    job = scheduler.take(d);
+    REQUIRE(job);
+    scheduler.postpone(d, std::move(*job), in(1h));
+  }
+  CHECK(alive.expired());
+}
+
 TEST_CASE_METHOD(operator_scene, "a job that delivery made itself is taken as well") {
   const auto id = message(3);
   delivery_job job;
