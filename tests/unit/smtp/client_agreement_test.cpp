@@ -143,17 +143,17 @@ class conversation {
 
   void check() const {
     std::size_t delivered_in_all = 0;
-    for (const auto& sent : all_) {
-      for (std::size_t i = 0; i < sent.what.results.size(); ++i) {
-        const auto& r = sent.what.results[i];
-        const bool was_taken = is_taken(sent, i);
+    for (const auto& s : all_) {
+      for (std::size_t i = 0; i < s.what.results.size(); ++i) {
+        const auto& r = s.what.results[i];
+        const bool was_taken = is_taken(s, i);
         const bool is_credited =
             r.step == client_step::content && r.remote && r.remote->is_positive();
         if (is_credited) CHECK(was_taken);
         if (is_credited) ++delivered_in_all;
         // Taken and not credited: only where we say that it may be so.
         if (was_taken && !is_credited) CHECK(show({r}) == "content -");
-        if (was_taken) CHECK(sent.what.was_begun);
+        if (was_taken) CHECK(s.what.was_begun);
       }
     }
     if (!peer_.has_left) CHECK(delivered_in_all == peer_.taken.size());
