@@ -290,8 +290,10 @@ void session_search::note_failed_set_up(const client_session& session) {
                     ? connect_failed(failure.error, session.relay_text())
                     : classify(failure, session.host_text());
   if (const auto words = session.tls_failure(); !words.empty()) result_.why.reason += ": " + words;
-  const bool is_host =
-      failure.step == smtp::client_step::connect || failure.step == smtp::client_step::greeting;
+  // Who lets us wait does so with everybody; who lacks something may be right for others.
+  const bool is_host = failure.step == smtp::client_step::connect ||
+                       failure.step == smtp::client_step::greeting ||
+                       failure.error == errc::timeout;
   if (is_host && !is_our_fault(failure.error)) {
     note_dead(ticket.where, failure.remote && failure.remote->is_permanent());
   }

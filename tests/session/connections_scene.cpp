@@ -75,6 +75,8 @@ net::task<bool> mail_host::start_tls(net::stream& s) {
 
 std::string mail_host::answer(const std::string& command, bool is_tls) {
   const auto verb = command.substr(0, command.find(' '));
+  if (verb == "EHLO" && is_deaf) return {};
+  if ((verb == "EHLO" || verb == "HELO") && !hello.empty()) return hello + "\r\n";
   if (verb == "EHLO" || verb == "LHLO") {
     auto all = keywords;
     if (tls != nullptr && !is_tls) all.emplace_back("STARTTLS");

@@ -28,9 +28,11 @@ class mail_host {
 
   std::string greeting = "220 mx.test ESMTP";
   bool is_silent = false;  ///< takes connections and says nothing
+  bool is_deaf = false;    ///< answers no EHLO
   std::vector<std::string> keywords{"PIPELINING", "ENHANCEDSTATUSCODES"};
   SSL_CTX* tls = nullptr;  ///< offers STARTTLS
   bool breaks_tls = false;
+  std::string hello;  ///< instead of keywords
   std::string auth = "235 2.7.0 welcome";
   bool garbles = false;           ///< what answers MAIL is no reply
   std::size_t most_commands = 0;  ///< that came at once

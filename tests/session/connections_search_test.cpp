@@ -151,6 +151,8 @@ TEST_CASE("a session that breaks before it is ready goes to the next host") {
       {"greeting 421", [](mail_host& h) { h.greeting = "421 4.3.2 busy"; }, "4.3.2", true},
       {"greeting 554", [](mail_host& h) { h.greeting = "554 no"; }, "4.0.0", true},
       {"no greeting", [](mail_host& h) { h.is_silent = true; }, "4.4.2", true},
+      {"no answer to EHLO", [](mail_host& h) { h.is_deaf = true; }, "4.4.2", true},
+      {"EHLO is refused", [](mail_host& h) { h.hello = "550 5.7.1 not you"; }, "4.7.1", false},
       {"a greeting that is none", [](mail_host& h) { h.greeting = "hello"; }, "4.5.0", true},
   }));
   DYNAMIC_SECTION(r.name) {
