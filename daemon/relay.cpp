@@ -11,14 +11,6 @@
 namespace relais::daemon {
 namespace {
 
-tls::context client_context(const config::settings& settings) {
-  try {
-    return tls::make_client_context(settings.delivery.tls_ca_file);
-  } catch (const std::exception& e) {
-    throw startup_error(exit_code::config, e.what());
-  }
-}
-
 tls::client_contexts delivery_contexts(const policy::routes& routes) {
   try {
     return delivery::client_contexts_of(routes);
@@ -44,13 +36,13 @@ relay::relay(const config::settings& settings, world surroundings)
       access_(settings_.relay),
       routes_(settings_),
       budget_(settings_.limits.memory.bytes),
-      tls_(client_context(settings_)),
       client_tls_(delivery_contexts(routes_)),
       failures_(settings_.auth),
       reports_(settings_),
       slots_(settings_.delivery.concurrency),
       longest_wait_(longest_wait(routes_)),
       index_changed_(world_.workers.front()->executor) {
+  load_tls();
   load_texts();
   load_rules();
   load_certificates();
@@ -64,6 +56,20 @@ relay::relay(const config::settings& settings, world surroundings)
   }
   for (std::size_t i = 0; i < world_.workers.size(); ++i) make_worker(i);
   for (std::size_t i = 0; i < world_.workers.size(); ++i) make_deliveries(i);
+}
+
+// Reading the system's certificates takes long: once, if that can be.
+void relay::load_tls() {
+  tls::client_files files;
+  files.ca_file = settings_.delivery.tls_ca_file;
+  tls_ = client_tls_.find(files);
+  if (tls_ != nullptr) return;
+  try {
+    own_tls_ = tls::make_client_context(files.ca_file);
+  } catch (const std::exception& e) {
+    throw startup_error(exit_code::config, e.what());
+  }
+  tls_ = own_tls_.get();
 }
 
 void relay::load_rules() {
@@ -114,7 +120,7 @@ void relay::make_worker(std::size_t number) {
   const auto& w = *world_.workers[number];
   auto made = std::make_unique<worker_parts>(w, *store_, *world_.readers, *policy_, routes_);
   auto& resolver = *world_.client_resolvers[number];
-  auth::surroundings around{w, resolver, tls_.get(), failures_, {}, {}};
+  auth::surroundings around{w, resolver, tls_, failures_, {}, {}};
   around.run = [blocking = world_.blocking](std::function<void()> job) {
     blocking->run(std::move(job));
   };
@@ -142,9 +148,7 @@ void relay::make_worker(std::size_t number) {
   workers_.push_back(std::move(made));
 }
 
-// Each worker delivers to the destinations that it owns; the others hand it their jobs.
-void relay::make_deliveries(std::size_t number) {
-  auto& w = *workers_[number];
+std::vector<queue::schedule_of_worker> relay::schedules() const {
   std::vector<queue::schedule_of_worker> all;
   for (const auto& other : workers_) {
     queue::schedule_of_worker schedule;
@@ -152,7 +156,13 @@ void relay::make_deliveries(std::size_t number) {
     schedule.scheduler = &other->scheduler;
     all.push_back(schedule);
   }
-  w.dispatcher = std::make_unique<queue::dispatcher>(number, std::move(all), routes_);
+  return all;
+}
+
+// Each worker delivers to the destinations that it owns; the others hand it their jobs.
+void relay::make_deliveries(std::size_t number) {
+  auto& w = *workers_[number];
+  w.dispatcher = std::make_unique<queue::dispatcher>(number, schedules(), routes_);
   w.hosts = std::make_unique<delivery::connections>(delivery::connections_world{
       w.world, settings_, routes_, client_tls_, *world_.resolvers[number], *world_.events,
       [this](const endpoint& to) { return is_own(to); }});
@@ -189,6 +199,27 @@ void relay::adopt_http(std::unique_ptr<net::acceptor> listener) {
                                          [this] { return state(); });
 }
 
+void relay::adopt_control(std::unique_ptr<net::acceptor> listener) {
+  auto& first = *workers_.front();
+  delivery::operator_world around{
+      schedules(),
+      *store_,
+      *world_.readers,
+      routes_,
+      *first.dispatcher,
+      first.gate,
+      *first.settler,
+      *world_.events,
+      longest_wait_,
+      [this] { return index_ == index::reading ? "the spool is still being read" : ""; },
+      [this] { return state().reason; },
+      [this] { return connections_.load(); },
+      [this] { return slots_.in_use(); },
+      {}};
+  control_ = std::make_unique<control>(std::move(around), *world_.disk, *world_.maintenance,
+                                       std::move(listener));
+}
+
 http::relay_state relay::state() const {
   if (draining_) return {false, "shutting down"};
   switch (store_->has_room(0)) {
@@ -206,6 +237,7 @@ void relay::start() {
   world_.maintenance->run([this] { enumerate(); });
   for (const auto& w : workers_) w->server->start();
   if (http_) http_->start();
+  if (control_) control_->start();
 }
 
 }  // namespace relais::daemon

@@ -63,7 +63,10 @@ void connections::visit_hosts(const std::function<void(const host_view&)>& visit
     view.is_dead = standing.is_dead;
     view.is_slow = standing.is_slow;
     view.is_clear = standing.is_clear;
-    if (standing.is_dead && failure != nullptr) view.reason = failure->reason;
+    if (standing.is_dead && failure != nullptr) {
+      view.text = failure->relay;
+      view.reason = failure->reason;
+    }
     visitor(view);
   };
   for (const auto& [where, counted] : parts.counts->all()) {

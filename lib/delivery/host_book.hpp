@@ -36,6 +36,7 @@ struct host_standing {
 struct host_failure {
   std::string status;  ///< RFC 3463
   std::string reason;
+  std::string relay;  ///< the host as in logs
   bool refuses = false;
   host_failure() = default;
 };

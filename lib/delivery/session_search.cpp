@@ -270,6 +270,7 @@ void session_search::note_dead(const std::string& where, bool refuses) {
   host_failure why;
   why.status = result_.why.status;
   why.reason = result_.why.reason;
+  why.relay = result_.relay;
   why.refuses = refuses;
   parts_.book.failed(where, around_.world.clock.now(), std::move(why));
 }

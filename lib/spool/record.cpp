@@ -126,7 +126,9 @@ void append_states(std::string& text, const state_set& states) {
       append_number(text, unsigned{state.warnings});
     }
     text += ' ';
-    append_number(text, to_number(state.next_attempt));
+    // As precise as the index keeps it, so that both tell the same.
+    append_number(text,
+                  to_number(std::chrono::floor<std::chrono::milliseconds>(state.next_attempt)));
     append_printable(text, " ", state.diagnostic);
   }
 }

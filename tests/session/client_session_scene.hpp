@@ -61,7 +61,7 @@ struct peer_step {
 inline peer_step says(std::string text) {
   return {peer_act::says, std::move(text)};
 }
-/// Until what it heard since the last step ends with that.
+/// Until that is in what it heard since the last step.
 inline peer_step hears(std::string text) {
   return {peer_act::hears, std::move(text)};
 }
@@ -168,7 +168,7 @@ struct client_scene {
           if (co_await stream.write(step.text)) co_return;
           break;
         case peer_act::hears:
-          while (!since.ends_with(step.text)) {
+          while (since.find(step.text) == std::string::npos) {
             const auto got = co_await stream.read_some(target);
             if (!got) co_return;
             since.append(buffer, 0, *got);

@@ -22,6 +22,7 @@ class scripted_mta {
     steady_time when;
     smtp::mail_parameters mail;
     std::vector<smtp::rcpt_parameters> rcpt;
+    bool is_answered = false;  ///< the 250 went out
   };
 
   scripted_mta(const net::runtime& world, const endpoint& at, std::string hostname);
@@ -34,7 +35,18 @@ class scripted_mta {
   std::size_t silent = 0;
   /// Behind so many messages, MAIL is answered 421; 0: no limit.
   unsigned messages_per_connection = 0;
-  std::size_t connections = 0;                ///< so far
+  /// More at a time are greeted with 421; 0: no limit.
+  std::size_t connections_at_a_time = 0;
+  bool turns_away = false;  ///< everybody is greeted with 421
+  /// Answers to the next MAIL; when the script is used up, 250.
+  std::deque<smtp::reply_id> mail_answers;
+  /// So many octets of each of the next connections are read, then it is closed without a word.
+  std::deque<std::size_t> cuts;
+  duration thinking_time{};  ///< before each answer to an end of data
+  std::size_t connections = 0;                 ///< so far
+  std::size_t octets_heard = 0;                ///< of all connections
+  std::size_t open_now = 0, open_at_most = 0;  ///< of those that were not turned away
+  std::vector<steady_time> visits;             ///< when each connection came
   std::size_t recipients_per_message = 1000;  ///< beyond: 452
   std::vector<received> taken;
   std::vector<steady_time> attempts;  ///< ends of data, whatever was answered
@@ -45,6 +57,8 @@ class scripted_mta {
  private:
   net::task<void> accept();
   net::task<void> serve(net::accepted_connection accepted);
+  net::task<void> talk(net::stream& stream);
+  smtp::reply_id judge_content(received& message, const smtp::server_event& end);
 
   const net::runtime& world_;
   std::string hostname_;

@@ -56,6 +56,8 @@ class sim_world {
   std::uint64_t reset_one_in = 0;
   /// Connecting to such an address takes so long more; as long as the caller waits: a black hole.
   std::map<ip_address, duration> connect_takes;
+  /// Called when a connect begins; may be empty.
+  std::function<void(const endpoint&)> on_connect;
 
  private:
   friend class sim_node;

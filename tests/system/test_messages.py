@@ -112,7 +112,7 @@ class Messages(SystemTest):
         log(rf"smtp\S*: {number}: to=<bob@postfix\.test\.example>, "
             rf"relay=mx\.postfix\.test\.example\[{self.postfix.address}\]:2525, "
             r".*delay=[\d.]+, delays=[\d.]+/[\d.]+/[\d.]+/[\d.]+, .*dsn=2\.0\.0, "
-            r"status=sent \(250 2\.0\.0 Ok: queued as \w+\)")
+            r"status=sent \(250 2\.0\.0 Ok: (?:\d+ bytes )?queued as \w+\)")
         log(rf"qmgr\S*: {number}: removed")
         log(r"smtpd\S*: disconnect from \S+\[127\.0\.0\.1\] .*mail=1 rcpt=1 data=1 quit=1 commands=5")
 

@@ -39,7 +39,8 @@ class Routes(SystemTest):
                        "grumpy.test.example", "below-self.test.example")
         cls.start_postfix("preferred.test.example")
         cls.sink = Sink(cls.world, SINK).start()
-        cls.relay = Relais(cls.world, RELAY).start()
+        # What one test leaves open, another one would use.
+        cls.relay = Relais(cls.world, RELAY, delivery={"idle_timeout": "0s"}).start()
 
     def deliver(self, domain, peer, sender=SENDER):
         recipient = f"jane@{domain}"
