@@ -55,6 +55,7 @@ settler_scene::settler_scene(sim_disk& storage) : storage_(storage) {
 }
 
 settler_scene::~settler_scene() {
+  queued.clear();  // holds parts of the memory budget
   running_.reset();
   readers_.reset();
   jobs_.reset();
