@@ -108,8 +108,9 @@ class relay {
   queue::memory_budget budget_;
   queue_id_source ids_;
   std::atomic<std::uint64_t> connections_{0};
-  tls::context tls_;                 // of what asks about clients
   tls::client_contexts client_tls_;  // of deliveries
+  tls::context own_tls_;             // null: one of them serves
+  SSL_CTX* tls_ = nullptr;           // of what asks about clients
   smtp::reply_texts texts_;
   std::unique_ptr<tls::server_certificates> certificates_;
   auth::failure_book failures_;

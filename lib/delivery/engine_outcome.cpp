@@ -103,7 +103,8 @@ net::task<void> engine::conclude(course& c, client_session& session, parcel& p) 
     co_await spoiled(c, session, p);
     co_return;
   }
-  const auto& results = p.out.what.results;
+  auto& results = p.out.what.results;
+  results.resize(p.job.recipients.size());  // nobody answered: nothing was said
   const bool was_used = session.uses() > 1;
   if (!session.is_usable() && was_used && std::ranges::all_of(results, is_untold)) {
     // A reused connection that the peer had given up: the message has not been tried yet.

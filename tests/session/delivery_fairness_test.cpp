@@ -21,7 +21,7 @@ struct scene : delivery_scene {
 TEST_CASE("destinations that wait for the one connection take turns") {
   scene s;
   s.settings.delivery.concurrency = 1;
-  s.workers = GENERATE(1, 3);
+  s.workers = GENERATE(as<std::size_t>{}, 1, 3);
   for (const auto* name : {"b.test", "c.test"}) s.dns.add_mx(name, 1, "mx1.far.test");
   s.first->thinking_time = 100ms;
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@far.test"));

@@ -123,8 +123,7 @@ smtp::envelope delivery_scene::letter(const std::string& from, const std::string
   return {smtp::parse_address(from).value(), {smtp::parse_address(to).value()}};
 }
 
-queue_id delivery_scene::submit(smtp::envelope envelope, std::string content,
-                                std::size_t worker) {
+queue_id delivery_scene::submit(smtp::envelope envelope, std::string content, std::size_t worker) {
   begin();
   const auto made = std::make_shared<spool::message>();
   made->id = ids.next(world.clock.wall());
