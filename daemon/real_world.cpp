@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "daemon/bound_listeners.hpp"
+#include "daemon/control.hpp"
 #include "daemon/log.hpp"
 #include "daemon/privileges.hpp"
 #include "daemon/relay.hpp"
@@ -161,8 +162,10 @@ exit_code run(config::settings settings) {
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
   auto listeners = bind_listeners(settings, networks, *log);
   auto http_listener = bind_http(settings, *first.network);
+  prepare_control_directory(settings);
   drop_privileges(settings.user);
   const auto disk = open_spool_disk(settings.spool.directory);
+  auto control_listener = bind_control(settings, *first.network, *log);
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner(reader_threads);
   auto maintenance = spool::make_thread_runner();
@@ -192,6 +195,7 @@ exit_code run(config::settings settings) {
     mail.adopt(l.worker, l.listener, std::move(l.acceptor));
   }
   if (http_listener) mail.adopt_http(std::move(http_listener));
+  mail.adopt_control(std::move(control_listener));
   mail.start();
 
   asio::signal_set hangups(first.io, SIGHUP);

@@ -148,9 +148,7 @@ void relay::make_worker(std::size_t number) {
   workers_.push_back(std::move(made));
 }
 
-// Each worker delivers to the destinations that it owns; the others hand it their jobs.
-void relay::make_deliveries(std::size_t number) {
-  auto& w = *workers_[number];
+std::vector<queue::schedule_of_worker> relay::schedules() const {
   std::vector<queue::schedule_of_worker> all;
   for (const auto& other : workers_) {
     queue::schedule_of_worker schedule;
@@ -158,7 +156,13 @@ void relay::make_deliveries(std::size_t number) {
     schedule.scheduler = &other->scheduler;
     all.push_back(schedule);
   }
-  w.dispatcher = std::make_unique<queue::dispatcher>(number, std::move(all), routes_);
+  return all;
+}
+
+// Each worker delivers to the destinations that it owns; the others hand it their jobs.
+void relay::make_deliveries(std::size_t number) {
+  auto& w = *workers_[number];
+  w.dispatcher = std::make_unique<queue::dispatcher>(number, schedules(), routes_);
   w.hosts = std::make_unique<delivery::connections>(delivery::connections_world{
       w.world, settings_, routes_, client_tls_, *world_.resolvers[number], *world_.events,
       [this](const endpoint& to) { return is_own(to); }});
@@ -195,6 +199,27 @@ void relay::adopt_http(std::unique_ptr<net::acceptor> listener) {
                                          [this] { return state(); });
 }
 
+void relay::adopt_control(std::unique_ptr<net::acceptor> listener) {
+  auto& first = *workers_.front();
+  delivery::operator_world around{
+      schedules(),
+      *store_,
+      *world_.readers,
+      routes_,
+      *first.dispatcher,
+      first.gate,
+      *first.settler,
+      *world_.events,
+      longest_wait_,
+      [this] { return index_ == index::reading ? "the spool is still being read" : ""; },
+      [this] { return state().reason; },
+      [this] { return connections_.load(); },
+      [this] { return slots_.in_use(); },
+      {}};
+  control_ = std::make_unique<control>(std::move(around), *world_.disk, *world_.maintenance,
+                                       std::move(listener));
+}
+
 http::relay_state relay::state() const {
   if (draining_) return {false, "shutting down"};
   switch (store_->has_room(0)) {
@@ -212,6 +237,7 @@ void relay::start() {
   world_.maintenance->run([this] { enumerate(); });
   for (const auto& w : workers_) w->server->start();
   if (http_) http_->start();
+  if (control_) control_->start();
 }
 
 }  // namespace relais::daemon

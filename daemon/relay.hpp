@@ -10,6 +10,7 @@
 #include "auth/failure_book.hpp"
 #include "base/event.hpp"
 #include "config/settings.hpp"
+#include "daemon/control.hpp"
 #include "delivery/connection_slots.hpp"
 #include "delivery/report_book.hpp"
 #include "dns/resolver.hpp"
@@ -57,6 +58,8 @@ class relay {
   void adopt(std::size_t worker, std::size_t listener, std::unique_ptr<net::acceptor> acceptor);
   /// A bound listener for /healthz and /readyz, on the first worker; before start().
   void adopt_http(std::unique_ptr<net::acceptor> listener);
+  /// The operator's hand, on the first worker; `listener` null: nobody can ask it. Before start().
+  void adopt_control(std::unique_ptr<net::acceptor> listener);
   /// Called once, before the workers' executors run. Mail is accepted from here on; deliveries
   /// begin, on all workers, when the spool has told what it held (docs/architecture.md).
   void start();
@@ -80,6 +83,7 @@ class relay {
   void load_certificates();
   void make_listeners();
   void make_worker(std::size_t number);
+  std::vector<queue::schedule_of_worker> schedules() const;
   void make_deliveries(std::size_t number);
   bool is_own(const endpoint& to) const;
   void warn_of_certificates();
@@ -128,6 +132,7 @@ class relay {
   std::atomic<std::int64_t> under_way_{0};  // batches on their way to workers
   net::condition index_changed_;
   std::unique_ptr<http::server> http_;
+  std::unique_ptr<control> control_;
   bool draining_ = false;
   std::atomic<bool> hurried_{false};
 };

@@ -113,6 +113,10 @@ net::task<bool> relay::shut_down() {
     http_->stop();
     co_await http_->join(10s);
   }
+  if (control_) {
+    control_->stop();
+    co_await control_->join(10s);
+  }
   while (index_ == index::reading && !hurried_) co_await index_changed_.wait();
   co_await flush();
   co_return !hurried_;

@@ -45,7 +45,7 @@ exit_code export_to(const context& where, const std::string& target_name) {
     }
     // Last: whoever sees the envelope has the whole message.
     target.begin(message.id.text() + ".json");
-    target.write(to_json(message) + "\n");
+    target.write(http::to_line(http::to_object(message)) + "\n");
     target.finish();
     ++exported;
   }

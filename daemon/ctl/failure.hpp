@@ -12,10 +12,12 @@ namespace relais::ctl {
 
 enum class exit_code : int {
   ok = EX_OK,
+  trouble = 1,  ///< of status: somebody should look
   usage = EX_USAGE,
-  data_error = EX_DATAERR,  ///< stored data is damaged
-  no_input = EX_NOINPUT,    ///< no such message, no such spool
-  no_host = EX_NOHOST,      ///< route test: the mail would go back to its sender
+  data_error = EX_DATAERR,       ///< stored data is damaged
+  no_input = EX_NOINPUT,         ///< no such message, no such spool
+  no_host = EX_NOHOST,           ///< route test: the mail would go back to its sender
+  unavailable = EX_UNAVAILABLE,  ///< relaisd does not run
   software = EX_SOFTWARE,
   os_error = EX_OSERR,
   cannot_create = EX_CANTCREAT,

@@ -2,34 +2,37 @@
 // relaisctl.cpp.
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "config/settings.hpp"
 #include "daemon/ctl/failure.hpp"
+#include "daemon/ctl/queue_access.hpp"
 
 namespace relais::ctl {
 
-/// Which spool, and how results are shown.
+/// Which relay, and how results are shown.
 struct context {
-  std::string directory;
+  std::string directory;       ///< of the spool
+  std::string control_socket;  ///< "" = only the spool is worked on
+  config::settings settings;
   bool json = false;
 };
 
-/// Ids as typed, or all.
+/// Messages, as they were asked for.
 struct selection {
-  std::vector<std::string> ids;
+  std::vector<std::string> ids;  ///< as typed; "-" = one in each line of standard input
   bool all = false;
+  criteria which;          ///< the others
   bool confirmed = false;  ///< --yes
   bool dry_run = false;
 };
 
-enum class change : std::uint8_t { remove, hold, release };
-
 /// Each throws failure.
-exit_code list(const context& where);
+exit_code list(const context& where, const selection& which);
 exit_code show(const context& where, const std::string& id);
 exit_code cat(const context& where, const std::string& id);
-exit_code apply(const context& where, change what, const selection& which);
+exit_code apply(const context& where, delivery::queue_verb verb, const selection& which,
+                const std::string& next_hop);
 
 }  // namespace relais::ctl

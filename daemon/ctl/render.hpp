@@ -1,45 +1,43 @@
-// What people and programs read about messages in the spool, as text: pure functions. The list has
-// the shape of Postfix's mailq (long queue ids), which eyes and monitoring scripts know. In text
-// all that came from elsewhere is escaped; in JSON it is exact, with controls as \uXXXX.
+// What people read about messages and destinations, as text: pure functions of the JSON objects
+// that programs read (http/control_json.hpp), so that both say the same, with a running daemon and
+// without. The list has the shape of Postfix's mailq (long queue ids), which eyes and monitoring
+// scripts know. What came from elsewhere is escaped.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "spool/store.hpp"
+#include "http/control_json.hpp"
 
 namespace relais::ctl {
 
+using http::json_string;
+using http::rfc3339;
+
 /// "Thu Aug  6 10:11:12", local time.
 std::string local_time(wall_time at);
-/// "2026-11-21T09:15:48.123456Z"
-std::string rfc3339(wall_time at);
-std::string_view to_text(spool::recipient_status status) noexcept;
-/// The address for people: MAILER-DAEMON for the null reverse-path.
-std::string sender_text(const smtp::path& reverse_path);
+/// Of "2026-11-21T09:15:48.123456Z"; empty: it is none.
+std::optional<wall_time> parse_rfc3339(std::string_view text);
 
 std::string list_heading();
 /// One message: id with `!` if held, size, arrival, sender; below it the recipients that are still
-/// pending, each with the last reason and the time of the next attempt above it.
-std::string list_entry(const spool::stored_message& message);
+/// pending, each with the last reason, the time of the next attempt and what keeps its destination
+/// closed above it.
+std::string list_entry(const boost::json::object& message);
 /// "-- 12 Kbytes in 3 Requests." or "Mail queue is empty".
 std::string list_summary(std::uint64_t messages, std::uint64_t octets);
 
 /// Everything that is known of one message, for people.
-std::string details(const spool::stored_message& message);
+std::string details(const boost::json::object& message);
 
-/// {"id", "size", "arrival", "held", "reverse_path", "body", "smtputf8", "recipients": [{"address",
-/// "status", "attempts", "next_attempt", "diagnostic"}]}, without a line end. next_attempt is null
-/// when none is to come, or when it comes as soon as the daemon runs.
-std::string to_json(const spool::stored_message& message);
-/// "8BITMIME", as in MAIL.
-std::string_view body_name(smtp::body_type body) noexcept;
-/// "SUCCESS,FAILURE", as in RCPT.
-std::string notify_text(const smtp::dsn_notify& notify);
+/// "01A1FC213F830000: held (1234 octets from joe@a.example, 2 pending)"
+std::string outcome_line(const boost::json::object& outcome);
 
-/// A string of JSON with its quotes; controls, also those above 127, escaped.
-std::string json_string(std::string_view text);
+/// The state of the relay at `now`.
+std::string status_text(const boost::json::object& status, wall_time now);
+std::string destinations_heading();
+std::string destination_line(const boost::json::object& destination);
 
 /// Opens with "[", separates and closes: an array whose elements need not be in memory together.
 class json_array {

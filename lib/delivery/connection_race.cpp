@@ -38,7 +38,7 @@ connection_race::~connection_race() {
 void connection_race::start(session_target to) {
   auto label = "connect to " + to.host.name;
   auto job = connect(state_, world_, std::move(to), limit_, lanes_.size());
-  lane started;
+  runner started;
   started.task = group_.spawn(std::move(label), std::move(job));
   lanes_.push_back(started);
   ++running_;

@@ -36,7 +36,7 @@ class connection_race {
 
  private:
   struct state;
-  struct lane {
+  struct runner {
     net::task_group::task_id task = 0;
     bool is_running = true;
   };
@@ -47,7 +47,7 @@ class connection_race {
   net::task_group& group_;
   duration limit_;
   std::shared_ptr<state> state_;
-  std::vector<lane> lanes_;
+  std::vector<runner> lanes_;
   std::size_t running_ = 0;
 };
 

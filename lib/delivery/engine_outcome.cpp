@@ -113,7 +113,10 @@ net::task<void> engine::conclude(course& c, client_session& session, parcel& p) 
   }
   take_out_overflow(c.to, p);
   take_out_refused(c, session, p);
-  if (!p.has_job()) co_return;
+  if (!p.has_job()) {
+    went_well(c);  // it answers, and says what it can do
+    co_return;
+  }
   auto verdicts = classify(p.out.what, session.host_text());
   apply_rules(c.to, p, session.target().host.name, verdicts);
   const auto trouble = std::ranges::find_if(verdicts, concerns_health);

@@ -85,6 +85,16 @@ struct order_outcome {
   order_outcome() = default;
 };
 
+/// "removed"
+std::string_view done_word(queue_verb verb) noexcept;
+/// Why there is nothing to do: "was not held"; "" if there is.
+std::string_view idle_word(queue_verb verb, bool is_held) noexcept;
+/// Sets `changes` and `sentence` to what is about to be done.
+void judge(order_outcome& of, queue_verb verb, bool is_held);
+/// Takes those of `recipients` that wait out of the queue, for good.
+spool::state_change removal_of(const spool::stored_message& message,
+                               const std::vector<std::size_t>& recipients);
+
 using outcome_stream = stream_of<std::vector<order_outcome>>;
 
 struct destination_view {

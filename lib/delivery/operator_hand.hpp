@@ -82,6 +82,7 @@ class operator_hand final : public operations {
     order_outcome seen;
     std::vector<std::size_t> recipients;  // that are meant
     bool is_held = false;
+    std::optional<std::string> way_on;  // released from a route that holds: where to
   };
   struct settling;       // changes on their way to the disk
   struct bounce_work;    // messages that are given up, by several coroutines at a time

@@ -2,6 +2,7 @@
 // out batch by batch, each in the same steps: jobs leave the schedules, the change becomes durable,
 // what is to go on is scheduled again.
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "delivery/operator_parts.hpp"
 
 namespace relais::delivery {
@@ -11,28 +12,6 @@ namespace {
 constexpr std::size_t batch_of_all = 10'000;  // as the schedules are gone through for each
 constexpr std::size_t batch_of_ids = 1'000;
 constexpr std::size_t bounces_at_a_time = 16;  // each may hold a report in memory
-
-std::string_view done_word(queue_verb verb) {
-  switch (verb) {
-    case queue_verb::hold: return "held";
-    case queue_verb::release: return "released";
-    case queue_verb::remove: return "removed";
-    case queue_verb::bounce: return "bounced";
-    case queue_verb::retry: return "tried again";
-    case queue_verb::reroute: return "rerouted";
-  }
-  return "";
-}
-
-/// Why there is nothing to do; "" if there is.
-std::string_view idle_word(queue_verb verb, bool is_held) {
-  switch (verb) {
-    case queue_verb::hold: return is_held ? "was held already" : "";
-    case queue_verb::release: return is_held ? "" : "was not held";
-    case queue_verb::retry: return is_held ? "is held, release it" : "";
-    default: return "";
-  }
-}
 
 /// What becomes of it while it is being delivered.
 std::string in_hand_sentence(queue_verb verb) {
@@ -80,6 +59,22 @@ class run_of_order final : public outcome_stream {
   }
 
  private:
+  // A route that holds would hold a released message again: it goes on by its recipients' domain,
+  // if that is one.
+  static void find_way_on(candidate& c, const spool::stored_message& m,
+                          const policy::routes& routes, wall_time now) {
+    std::set<std::string> domains;
+    for (std::size_t i = 0; i < m.recipients.size(); ++i) {
+      if (m.recipients[i].status != spool::recipient_status::pending) continue;
+      const auto hop = queue::hop_of(routes, m, i, now);
+      if (routes.at(hop).action == config::route_action::hold) c.way_on.emplace();
+      domains.insert(to_lower(m.envelope.forward_paths[i].domain()));
+    }
+    if (c.way_on && domains.size() == 1 && routes.parse(*domains.begin())) {
+      c.way_on = *domains.begin();
+    }
+  }
+
   static candidate of(const spool::stored_message& m, std::vector<std::size_t> recipients) {
     candidate c;
     c.seen.id = m.id;
@@ -100,7 +95,9 @@ class run_of_order final : public outcome_stream {
       std::vector<candidate> found;
       for (const auto& m : store.messages(part)) {
         auto recipients = meant(*which, routes, m, now);
-        if (!recipients.empty()) found.push_back(of(m, std::move(recipients)));
+        if (recipients.empty()) continue;
+        found.push_back(of(m, std::move(recipients)));
+        find_way_on(found.back(), m, routes, now);
       }
       return found;
     };
@@ -132,7 +129,9 @@ class run_of_order final : public outcome_stream {
                 continue;
               }
               auto recipients = meant(*which, routes, *m, now);
-              if (!recipients.empty()) found.push_back(of(*m, std::move(recipients)));
+              if (recipients.empty()) continue;
+              found.push_back(of(*m, std::move(recipients)));
+              find_way_on(found.back(), *m, routes, now);
             }
             return found;
           };
@@ -145,10 +144,11 @@ class run_of_order final : public outcome_stream {
 
   void judge(std::vector<candidate>& batch) const {
     for (auto& c : batch) {
-      auto& o = c.seen;
-      const auto idle = o.is_known ? idle_word(what_.verb, c.is_held) : "no such message";
-      o.changes = idle.empty();
-      o.sentence = o.changes ? "would be " + std::string(done_word(what_.verb)) : std::string(idle);
+      delivery::judge(c.seen, what_.verb, c.is_held);
+      const bool stays = c.way_on && c.way_on->empty() && what_.verb == queue_verb::release;
+      if (!stays || !c.seen.changes) continue;
+      c.seen.changes = false;
+      c.seen.sentence = "is held by its route, reroute it";
     }
   }
 
@@ -242,6 +242,7 @@ net::task<void> operator_hand::release(std::vector<candidate*>& batch) {
     auto& change = changes.emplace_back();
     change.id = c->seen.id;
     change.hold = false;
+    if (c->way_on) change.next_hop = *c->way_on;
   }
   const auto errors = co_await settle(std::move(changes));
   auto ids = ids_of(batch);

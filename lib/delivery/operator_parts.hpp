@@ -73,20 +73,6 @@ inline std::size_t pending_count(const spool::stored_message& message) {
       message.recipients, spool::recipient_status::pending, &spool::recipient_state::status));
 }
 
-/// Takes those of `recipients` that wait out of the queue, for good.
-inline spool::state_change removal_of(const spool::stored_message& message,
-                                      const std::vector<std::size_t>& recipients) {
-  spool::state_change change;
-  change.id = message.id;
-  for (const auto i : recipients) {
-    auto state = message.recipients.at(i);
-    if (state.status != spool::recipient_status::pending) continue;
-    state.status = spool::recipient_status::removed;
-    change.entries.push_back({static_cast<std::uint32_t>(i), std::move(state)});
-  }
-  return change;
-}
-
 /// A destination as it is at this moment, on its worker.
 inline destination_view view_of_destination(const queue::destination& d,
                                             const policy::routes& routes,

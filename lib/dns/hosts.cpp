@@ -80,12 +80,15 @@ net::task<found_addresses> addresses_of(resolver& dns, std::string name,
   // A common mistake: an address where a name belongs. There is nothing to ask for.
   found.is_no_name = ip_address::parse(name).has_value();
   if (found.is_no_name) co_return found;
-  auto ask_v6 = ask(dns, name, resolver::family::v6, options.ipv6);
-  auto ask_v4 = ask(dns, name, resolver::family::v4, options.ipv4);
-  auto [v6, v4] = co_await net::both(std::move(ask_v6), std::move(ask_v4));
-  for (const auto* said : {&v6, &v4}) {
-    if (said->has_error() && !is_permanent(said->error())) found.is_temporary = true;
+  std::vector<net::task<addresses_answer>> questions;
+  questions.push_back(ask(dns, name, resolver::family::v6, options.ipv6));
+  questions.push_back(ask(dns, name, resolver::family::v4, options.ipv4));
+  const auto answers = co_await net::gather(std::move(questions));
+  for (const auto& said : answers) {
+    if (said.has_error() && !is_permanent(said.error())) found.is_temporary = true;
   }
+  const auto& v6 = answers[0];
+  const auto& v4 = answers[1];
   const std::vector<ip_address> none;
   found.list = interleave(v6 ? v6->records : none, v4 ? v4->records : none);
   co_return found;

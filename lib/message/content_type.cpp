@@ -24,14 +24,7 @@ class reader {
  public:
   explicit reader(std::string_view value) : rest_(value) { skip_blanks(); }
 
-  std::string_view take_token() {
-    std::size_t length = 0;
-    while (length < rest_.size() && is_token_char(rest_[length])) ++length;
-    const auto token = rest_.substr(0, length);
-    rest_.remove_prefix(length);
-    skip_blanks();
-    return token;
-  }
+  std::string_view take_token() { return take_while(is_token_char); }
   bool take(char c) {
     if (!rest_.starts_with(c)) return false;
     rest_.remove_prefix(1);
@@ -39,7 +32,11 @@ class reader {
     return true;
   }
   std::string take_value() {
-    if (!rest_.starts_with('"')) return std::string(take_token());
+    // Boundaries such as ----=_Part_1 come without their quotes.
+    if (!rest_.starts_with('"'))
+      return std::string(take_while([](char c) {
+        return !is_space(c) && std::string_view(";\"(").find(c) == std::string_view::npos;
+      }));
     std::string text;
     std::size_t at = 1;
     for (; at < rest_.size() && rest_[at] != '"'; ++at) {
@@ -50,7 +47,7 @@ class reader {
     skip_blanks();
     return text;
   }
-  /// What nobody understands, up to the next parameter.
+  /// Over what nobody understands.
   void skip_to_parameter() {
     while (!rest_.empty() && rest_.front() != ';') {
       if (rest_.front() == '"')
@@ -60,8 +57,17 @@ class reader {
     }
   }
   bool is_empty() const noexcept { return rest_.empty(); }
+  bool is_at(char c) const noexcept { return rest_.starts_with(c); }
 
  private:
+  std::string_view take_while(bool is_part(char)) {
+    std::size_t length = 0;
+    while (length < rest_.size() && is_part(rest_[length])) ++length;
+    const auto taken = rest_.substr(0, length);
+    rest_.remove_prefix(length);
+    skip_blanks();
+    return taken;
+  }
   void skip_blanks() {
     std::size_t depth = 0, at = 0;
     for (; at < rest_.size(); ++at) {
@@ -90,18 +96,19 @@ content_type parse_content_type(std::string_view value) {
   found.type = to_lower(type);
   if (type.empty() || !text.take('/')) return found;
   const auto subtype = text.take_token();
-  if (subtype.empty()) return found;
+  if (subtype.empty() || !(text.is_empty() || text.is_at(';'))) return found;
   found.subtype = to_lower(subtype);
   bool has_boundary = false;
-  while (!text.is_empty()) {
-    text.skip_to_parameter();
-    if (!text.take(';')) break;
+  while (text.take(';') && !text.is_empty()) {
     const auto name = text.take_token();
-    if (!text.take('=')) continue;
-    auto parameter = text.take_value();
+    if (name.empty() && text.is_at(';')) continue;
+    const bool is_parameter = text.take('=');
+    auto parameter = is_parameter ? text.take_value() : std::string();
+    const bool has_rest = !text.is_empty() && !text.is_at(';');
+    text.skip_to_parameter();
     if (!iequals(name, "boundary")) continue;
-    // Two of them: each reader of the message may believe another one.
-    found.boundary = has_boundary ? std::string() : std::move(parameter);
+    // Two of them, or more than a value: each reader of the message may believe another one.
+    found.boundary = has_boundary || has_rest ? std::string() : std::move(parameter);
     has_boundary = true;
   }
   // RFC 2046 5.1.1: a boundary does not end with a blank; what is behind a delimiter is padding.

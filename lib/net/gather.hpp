@@ -2,9 +2,12 @@
 // waits cancels all.
 #pragma once
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <exception>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -12,40 +15,26 @@
 
 namespace relais::net {
 
-/// Both at the same time.
-template <class A, class B>
-task<std::pair<A, B>> both(task<A> first, task<B> second) {
-  using asio::experimental::awaitable_operators::operator&&;
-  auto together = std::move(first) && std::move(second);
-  std::exception_ptr failure;
-  try {
-    auto results = co_await std::move(together);
-    co_return std::pair<A, B>(std::move(std::get<0>(results)), std::move(std::get<1>(results)));
-  } catch (const asio::multiple_exceptions& both_failed) {
-    // Two cancellations are one to whoever waits.
-    failure = both_failed.first_exception();
-  }
-  std::rethrow_exception(failure);
-}
-
-/// All at the same time; the caller bounds how many. T is default constructible.
+/// The caller bounds how many. T is default constructible. If tasks throw, the first one's
+/// exception is thrown when all have ended.
 template <class T>
 task<std::vector<T>> gather(std::vector<task<T>> jobs) {
   std::vector<T> results;
   if (jobs.empty()) co_return results;
-  if (jobs.size() == 1) {
-    auto only = co_await std::move(jobs.front());
-    results.push_back(std::move(only));
-    co_return results;
+  const auto executor = co_await asio::this_coro::executor;
+  auto begin = [&executor](task<T>& job) {
+    return asio::co_spawn(executor, std::move(job), asio::deferred);
+  };
+  std::vector<decltype(begin(jobs.front()))> operations;
+  operations.reserve(jobs.size());
+  for (auto& job : jobs) operations.push_back(begin(job));
+  auto group = asio::experimental::make_parallel_group(std::move(operations));
+  auto [order, failures, values] =
+      co_await group.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
   }
-  const auto middle = jobs.begin() + static_cast<std::ptrdiff_t>(jobs.size() / 2);
-  std::vector<task<T>> later(std::make_move_iterator(middle), std::make_move_iterator(jobs.end()));
-  jobs.erase(middle, jobs.end());
-  auto left = gather(std::move(jobs));
-  auto right = gather(std::move(later));
-  auto halves = co_await both(std::move(left), std::move(right));
-  results = std::move(halves.first);
-  for (auto& r : halves.second) results.push_back(std::move(r));
+  results = std::move(values);
   co_return results;
 }
 

@@ -80,10 +80,11 @@ std::size_t routes::matching::find(const route_subject& subject) const {
   return first;
 }
 
-std::string_view routes::matching::mismatch(std::size_t row, const route_subject& subject) const {
+std::string_view routes::matching::mismatch(std::size_t number,
+                                            const route_subject& subject) const {
   const auto about = known_of(subject);
   for (std::size_t c = 0; c < criteria; ++c) {
-    const auto& wanted = rows_[row].words[c];
+    const auto& wanted = rows_[number].words[c];
     if (!wanted.empty() && !holds_any(wanted, about.words[c])) return criterion_names[c];
   }
   return {};

@@ -19,7 +19,7 @@ struct routes::matching {
 
   /// The first row that matches; the number of rows: none.
   std::size_t find(const route_subject& subject) const;
-  std::string_view mismatch(std::size_t row, const route_subject& subject) const;
+  std::string_view mismatch(std::size_t number, const route_subject& subject) const;
 
  private:
   enum criterion : std::uint8_t { recipients, senders, users, listeners };

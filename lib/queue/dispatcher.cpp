@@ -104,7 +104,10 @@ void dispatcher::to_fallback(destination& from, delivery_job job) {
   moved.warnings = job.warnings;
   auto hop = from.hop;
   hop.is_fallback = true;
+  // Of a withdrawn one whoever withdrew it decides what goes on.
+  const bool is_wanted = !all_[self_].scheduler->is_withdrawn(job.message->id);
   all_[self_].scheduler->finished(from, job);
+  if (!is_wanted) return;
   hand(std::move(hop), std::move(moved));
 }
 

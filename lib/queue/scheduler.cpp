@@ -57,10 +57,10 @@ std::uint64_t scheduler::memory() const noexcept {
 
 void scheduler::add(const policy::next_hop& hop, new_job job) {
   auto& p = *parts_;
-  if (job.recipients.empty()) return;
+  if (job.recipients.empty() || withdrawn_.contains(job.id)) return;
   auto& d = p.obtain(hop);
-  const auto now = p.world.clock.now();
   const auto due = p.due_at(job.due);
+  const auto now = p.world.clock.now();  // not before: due_at() asks the clock as well
   for (std::size_t first = 0; first < job.recipients.size(); first += recipients_per_job) {
     const auto count = std::min(recipients_per_job, job.recipients.size() - first);
     const auto made = p.jobs.make();
@@ -143,6 +143,8 @@ handle scheduler::claim(destination& to, const delivery_job& job) {
   const bool is_known = p.jobs.contains(found) && p.jobs[found].id == id &&
                         (p.jobs[found].state() == job_state::in_hand ||
                          p.jobs[found].state() == job_state::withdrawn);
+  // What delivery makes of a withdrawn job goes the same way: whoever withdrew it adds the rest.
+  if (!is_known && withdrawn_.contains(id)) return no_handle;
   if (!is_known) {  // delivery's own making
     found = p.jobs.make();
     auto& fresh = p.jobs[found];

@@ -102,7 +102,8 @@ class scheduler {
   steady_time deadline(const destination& to, const delivery_job& job) const;
 
   /// The destination does not answer: until `probe_at` nothing is tried, then one job. `reason` is
-  /// kept for operators.
+  /// kept for operators. Of several sessions that fail together the first one counts, until the
+  /// probe.
   void down(destination& to, steady_time probe_at, std::string reason);
   /// It answers: all that is stalled is ready (delivery starts slowly by itself). A pause goes on.
   void up(destination& to);

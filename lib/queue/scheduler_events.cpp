@@ -157,6 +157,9 @@ std::size_t scheduler::parts::happen(destination& d, steady_time now, std::size_
 
 void scheduler::down(destination& to, steady_time probe_at, std::string reason) {
   auto& p = *parts_;
+  const bool is_known = to.state_ == destination_state::down && to.probe_ == no_handle &&
+                        p.world.clock.now() < to.until_;
+  if (is_known) return;
   if (to.failures_ < std::numeric_limits<std::uint16_t>::max()) ++to.failures_;
   to.probe_ = no_handle;
   // A fallback takes over what waits for the probes.

@@ -212,12 +212,12 @@ void client_protocol::state::fail_out_of_place(client_step step) {
 }
 
 /// `content` is said of those that may have been delivered, and of nobody else: the end of their
-/// content may have left, and the server has not said before, by 421 or by an orderly end where the
-/// reply to the envelope was due, that it took nothing.
+/// content may have left, and no 421 came before. An orderly end of the connection proves nothing:
+/// a server may take all of a flight and die before it writes its replies.
 void client_protocol::state::leave_unanswered(run& r, const client_failure& why) {
   if (r.is_ended) return;
   const bool is_ahead = &r == &ahead_;
-  const bool has_left = (why.remote && why.remote->code() == 421) || why.error == errc::peer_closed;
+  const bool has_left = why.remote && why.remote->code() == 421;
   const bool envelope_was_due = is_ahead || why.step != client_step::content;
   const bool may_be_there = r.content_sent && !r.is_cut && !(has_left && envelope_was_due);
   if (is_ahead && !may_be_there) r.what->was_begun = false;

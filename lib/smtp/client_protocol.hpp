@@ -100,8 +100,8 @@ struct server_features {
 };
 
 /// At which step a session or a transaction failed, and the last reply there.
-/// An unanswered recipient has `data` while the end of the content was not sent, `content` from
-/// there on.
+/// An unanswered recipient has `content` where the end of the content may have left and no 421 came
+/// before: it may be delivered. With every other step it is not: `data` while the content is due.
 enum class client_step : std::uint8_t {
   connect,
   greeting,
@@ -156,8 +156,8 @@ struct transaction {
   wall_time now{};                        ///< for what is left of deliver_by
   // Made by the protocol:
   std::vector<recipient_reply> results;  ///< one per recipient, in that order
-  /// At least one octet of it was handed to output(). False again if it was begun ahead, the
-  /// session broke before any reply to it, and the server certainly has not taken it.
+  /// At least one octet of it was handed to output(). False again if it was begun ahead, and the
+  /// session broke before the end of its content had left or by a 421 before any reply to it.
   bool was_begun = false;
 
   transaction() = default;

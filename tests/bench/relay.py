@@ -16,9 +16,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/bench"))
-from relay import full_queue, peers, report, scenarios  # noqa: E402
+from relay import full_queue, peers, profile, report, scenarios  # noqa: E402
 
-ORDER = "ABCDETFLISWQ"
+ORDER = "ABCDETFLISWQX"
 
 
 def parse():
@@ -34,12 +34,14 @@ def parse():
     parser.add_argument("--rounds", type=int, default=None, metavar="N", help="(3)")
     parser.add_argument("--seconds", type=float, default=None, metavar="S", help="for which clients send (8)")
     parser.add_argument("--q-messages", type=int, default=None, metavar="N",
-                        help="messages in the queue in Q, ten for each dead destination (1,000,000)")
+                        help="messages in the queue in Q, ten for each dead destination (1,000,000); a tenth in X")
     parser.add_argument("--idle-connections", type=int, default=None, metavar="N",
                         help="of relais in F (10,000); the others get 1,000 at most")
     parser.add_argument("--chunking", action="store_true", help="the next hop offers CHUNKING")
     parser.add_argument("--relaisd", metavar="FILE", help="this program instead of the one just built")
     parser.add_argument("--before", metavar="FILE", help="an older relaisd, measured as a peer named before")
+    parser.add_argument("--profile", action="store_true",
+                        help="instead: where relais spends its time in each of the scenarios A to E, T (needs perf)")
     parser.add_argument("--dir", default=None, metavar="DIR", help="where the queues are (build/bench-relay)")
     parser.add_argument("--json", metavar="FILE", help="all runs, for a program")
     parser.add_argument("--markdown", metavar="FILE", help="the tables into a file, too")
@@ -74,8 +76,8 @@ def chosen(parser, options):
 
 
 def one(mta, scenario, folder, options):
-    if scenario == "Q":
-        return full_queue.FullQueue(mta, folder, options).measure()
+    if scenario in "QX":
+        return full_queue.FullQueue(mta, folder, options, silent=scenario == "X").measure()
     return scenarios.run(mta, scenario, folder, options)
 
 
@@ -85,7 +87,7 @@ def measure(mtas, folder, options):
         # Another MTA begins each round, so that none has always the same neighbour.
         order = mtas[number % len(mtas):] + mtas[:number % len(mtas)]
         for scenario in (s for s in ORDER if s in options.scenarios):
-            if scenario == "Q" and number > 0:
+            if scenario in "QX" and number > 0:
                 continue  # has rounds of its own
             for mta in order:
                 if not scenarios.suits(mta, scenario):
@@ -117,6 +119,10 @@ def main():
     folder.chmod(0o755)
     try:
         options.certificate = make_certificate(folder)
+        if options.profile:
+            for scenario in (s for s in ORDER if s in options.scenarios and s in scenarios.SHAPES):
+                print(profile.profile(folder, options, scenario) + "\n")
+            return 0
         runs = measure(mtas, folder, options)
         if options.json:
             pathlib.Path(options.json).write_text(json.dumps(runs, indent=1) + "\n")

@@ -1,5 +1,6 @@
 // Any message made 7-bit: refused, or all ASCII, done once and for all, every leaf decoding to what
 // it was, and no larger than base64 makes it.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,21 +8,37 @@
 #include <string_view>
 
 #include "../support/mime_reader.hpp"
-#include "message/content_type.hpp"
+#include "base/text.hpp"
 #include "message/conversion.hpp"
 
 namespace {
+
+using namespace relais;
 
 void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// The reader of the tests is simple: no comments, no quoted pairs, CRLF only.
+/// The reader of the tests is simple: CRLF only, no comments, no quoted pairs, no blank before a
+/// colon or around a slash, and a boundary only as "; boundary=abc" at the end of a line.
 bool is_for_the_reader(std::string_view content) {
   for (std::size_t i = 0; i < content.size(); ++i) {
+    const auto behind = content.substr(i + 1);
     const bool is_bare_lf = content[i] == '\n' && (i == 0 || content[i - 1] != '\r');
-    const bool is_bare_cr = content[i] == '\r' && !content.substr(i + 1).starts_with('\n');
-    if (is_bare_lf || is_bare_cr || content[i] == '(' || content[i] == '\\') return false;
+    const bool is_bare_cr = content[i] == '\r' && !behind.starts_with('\n');
+    const bool is_odd_colon = content[i] == ':' && i > 0 && content[i - 1] <= ' ';
+    const bool is_odd_slash = content[i] == '/' && (behind.empty() || behind[0] <= ' ' ||
+                                                    (i > 0 && content[i - 1] <= ' '));
+    if (is_odd_slash || is_bare_lf || is_bare_cr || is_odd_colon || content[i] == '(' ||
+        content[i] == '\\')
+      return false;
+    if (!istarts_with(content.substr(i), "boundary")) continue;
+    auto value = behind.substr(std::min<std::size_t>(7, behind.size()));
+    if (i < 2 || content.substr(i - 2, 2) != "; " || !value.starts_with('=')) return false;
+    value.remove_prefix(1);
+    std::size_t length = 0;
+    while (length < value.size() && is_alnum(value[length])) ++length;
+    if (length == 0 || !value.substr(length).starts_with("\r\n")) return false;
   }
   return true;
 }
@@ -29,7 +46,6 @@ bool is_for_the_reader(std::string_view content) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace relais;
   if (size == 0) return 0;
   const bool also_signed = (data[0] & 1) != 0;
   const bool is_read = (data[0] & 2) != 0;

@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 #include "config/load.hpp"
-#include "smtp/path.hpp"
 #include "unit/tls/pki.hpp"
 
 namespace relais::testing {
@@ -85,6 +84,7 @@ std::string mail_host::answer(const std::string& command, bool is_tls) {
   }
   if (verb == "AUTH") return auth + "\r\n";
   if (verb == "QUIT") return "221 2.0.0 mx.test\r\n";
+  if (verb == "MAIL" && garbles) return "this is no reply\r\n";
   if (verb == "MAIL") recipients_ = 0;
   if (verb == "RCPT") ++recipients_;
   if (verb == "DATA") {
@@ -112,6 +112,7 @@ net::task<void> mail_host::serve(net::accepted_connection accepted) {
     presence& operator=(const presence&) = delete;
   };
   ++connections;
+  is_content_ = false;
   remotes.push_back(accepted.remote);
   presence here(*this, std::move(accepted.connection));
   auto& s = here.stream;
@@ -122,6 +123,10 @@ net::task<void> mail_host::serve(net::accepted_connection accepted) {
     const auto got = co_await s.read_some(target);
     if (!got) co_return;
     input.append(buffer, 0, *got);
+    if (!is_content_) {
+      const auto lines = static_cast<std::size_t>(std::ranges::count(input, '\n'));
+      most_commands = std::max(most_commands, lines);
+    }
     for (auto end = input.find("\r\n"); end != std::string::npos; end = input.find("\r\n")) {
       const auto line = input.substr(0, end);
       input.erase(0, end + 2);
@@ -230,6 +235,17 @@ delivery::reached connections_scene::reach(const std::string& recipient,
 
 void connections_scene::give_back(const std::string& recipient, delivery::reached& what) {
   pool->give_back(hop(recipient), std::move(what.session));
+}
+
+void connections_scene::send(delivery::client_session& session, message_in_hand& m) {
+  bool is_sent = false;
+  tasks.spawn(
+      "send",
+      [](delivery::client_session& c, delivery::outgoing& out, bool& sent) -> net::task<void> {
+        co_await c.send(out, nullptr);
+        sent = true;
+      }(session, m.out, is_sent));
+  REQUIRE(world.run_until([&] { return is_sent; }, 1h));
 }
 
 std::string connections_scene::visit(const std::string& recipient) {

@@ -12,6 +12,7 @@
 #include "delivery/connections.hpp"
 #include "net/stream.hpp"
 #include "net/task_group.hpp"
+#include "smtp/path.hpp"
 #include "support/fake_resolver.hpp"
 #include "support/sim_network.hpp"
 #include "support/sim_world.hpp"
@@ -31,6 +32,8 @@ class mail_host {
   SSL_CTX* tls = nullptr;  ///< offers STARTTLS
   bool breaks_tls = false;
   std::string auth = "235 2.7.0 welcome";
+  bool garbles = false;           ///< what answers MAIL is no reply
+  std::size_t most_commands = 0;  ///< that came at once
 
   std::size_t connections = 0, open = 0;
   std::size_t handshakes = 0, resumed = 0;
@@ -62,6 +65,24 @@ class mail_host {
   bool is_content_ = false;
 };
 
+struct message_in_hand {
+  explicit message_in_hand(std::vector<std::string> to,
+                           std::string text = "Subject: x\r\n\r\nx\r\n")
+      : content(std::move(text)) {
+    for (const auto& t : to) {
+      envelope.forward_paths.push_back(smtp::parse_address(t).value());
+      out.what.recipients.push_back(out.what.recipients.size());
+    }
+    envelope.reverse_path = smtp::parse_address("a@here.test").value();
+    out.what.message = &envelope;
+    out.what.size = content.size();
+    out.content = std::make_unique<delivery::content_in_memory>(content);
+  }
+  std::string content;
+  smtp::envelope envelope;
+  delivery::outgoing out;
+};
+
 struct recorded_notices final : event_sink {
   std::vector<std::string> texts;
   void emit(const event& e) noexcept override {
@@ -86,6 +107,7 @@ struct connections_scene {
   /// Reaches it and gives it back; what was reached is told.
   std::string visit(const std::string& recipient);
   void give_back(const std::string& recipient, delivery::reached& what);
+  void send(delivery::client_session& session, message_in_hand& m);
   void pass(duration time);
   duration elapsed() const { return world.clock.elapsed; }
   /// Connecting there takes till the deadline.

@@ -3,7 +3,6 @@
 #include <catch2/catch.hpp>
 
 #include "session/connections_scene.hpp"
-#include "smtp/path.hpp"
 
 namespace relais::testing {
 namespace {
@@ -318,24 +317,6 @@ TEST_CASE("a connection comes from the source address of its route and family") 
   CHECK(other.remotes[0].address == s.here);
 }
 
-struct message_in_hand {
-  explicit message_in_hand(std::vector<std::string> to,
-                           std::string text = "Subject: x\r\n\r\nx\r\n")
-      : content(std::move(text)) {
-    for (const auto& t : to) {
-      envelope.forward_paths.push_back(smtp::parse_address(t).value());
-      out.what.recipients.push_back(out.what.recipients.size());
-    }
-    envelope.reverse_path = smtp::parse_address("a@here.test").value();
-    out.what.message = &envelope;
-    out.what.size = content.size();
-    out.content = std::make_unique<delivery::content_in_memory>(content);
-  }
-  std::string content;
-  smtp::envelope envelope;
-  delivery::outgoing out;
-};
-
 TEST_CASE("a UNIX socket that speaks LMTP is a host as any other") {
   connections_scene s("routes: [{next_hops: [\"unix:/run/lmtp\"], protocol: lmtp}]");
   listen_address at;
@@ -347,14 +328,7 @@ TEST_CASE("a UNIX socket that speaks LMTP is a host as any other") {
   CHECK(got.relay == "unix:/run/lmtp");
   CHECK(got.remote_mta.empty());
   message_in_hand m({"b@far.test", "c@far.test"});
-  bool is_sent = false;
-  s.tasks.spawn(
-      "send",
-      [](delivery::client_session& c, delivery::outgoing& out, bool& sent) -> net::task<void> {
-        co_await c.send(out, nullptr);
-        sent = true;
-      }(*got.session, m.out, is_sent));
-  REQUIRE(s.world.run_until([&] { return is_sent; }, 1h));
+  s.send(*got.session, m);
   REQUIRE(m.out.what.results.size() == 2);
   CHECK(m.out.what.results[1].remote->code() == 250);
   CHECK(lmtp.contents == strings{"Subject: x\n\nx\n.\n"});
@@ -371,70 +345,25 @@ TEST_CASE("a UNIX socket that is not there is a host that is dead") {
   CHECK(got.why.status == "4.4.1");
 }
 
-struct need_scene : connections_scene {
-  need_scene() {
-    message.envelope.smtputf8 = true;
-    need.what = &message.out.what;
-    need.not_there = "mx1.test[192.0.2.1]:25";
-    need.said = delivery::verdict(outcome::bounced, delivery::blame::host, "5.6.7", "mx1 lacks it");
-    add("192.0.2.1", "far.test", 1);
-  }
-  message_in_hand message{{"b@far.test"}};
-  delivery::unmet_need need;
-};
-
-TEST_CASE("for a message that needs more the hosts are asked until one offers it") {
-  need_scene s;
-  auto& without = s.add("192.0.2.2", "far.test", 2);
-  auto& with = s.add("192.0.2.3", "far.test", 3);
-  with.keywords.emplace_back("SMTPUTF8");
-  const auto got = s.reach("b@far.test", &s.need);
+TEST_CASE("a host that lies about PIPELINING is believed no more") {
+  connections_scene s;
+  s.world.cuts_writes = false;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  mx.garbles = true;
+  auto got = s.reach("b@far.test");
+  message_in_hand first({"b@far.test"});
+  s.send(*got.session, first);
+  CHECK_FALSE(got.session->is_usable());
+  CHECK(mx.most_commands > 1);
+  s.give_back("b@far.test", got);
+  mx.garbles = false;
+  mx.most_commands = 0;
+  got = s.reach("b@far.test");
   REQUIRE(got.session);
-  CHECK(got.relay == "mx3.test[192.0.2.3]:25");
-  // Who lacks it is as good as any for others.
-  CHECK(without.open == 1);
-  CHECK(s.reach("b@far.test").relay == "mx2.test[192.0.2.2]:25");
-}
-
-TEST_CASE("an idle session that does not offer what is needed is left where it is") {
-  need_scene s;
-  CHECK(s.visit("b@far.test") == "mx1.test[192.0.2.1]:25");
-  auto& with = s.add("192.0.2.3", "far.test", 3);
-  with.keywords.emplace_back("SMTPUTF8");
-  CHECK(s.reach("b@far.test", &s.need).relay == "mx2.test[192.0.2.3]:25");
-  CHECK(s.pool->has_idle(s.hop("b@far.test")));
-}
-
-TEST_CASE("what no host offers is bounced and what some could not be asked for is deferred") {
-  need_scene s;
-  SECTION("there is no other host") {
-    const auto got = s.reach("b@far.test", &s.need);
-    CHECK(got.why.what == outcome::bounced);
-    CHECK(got.why.reason == "mx1 lacks it");
-  }
-  SECTION("four others lack it, too") {
-    for (int i = 2; i <= 5; ++i) {
-      s.add("192.0.2." + std::to_string(i), "far.test", static_cast<std::uint16_t>(i));
-    }
-    const auto got = s.reach("b@far.test", &s.need);
-    CHECK(got.why.what == outcome::bounced);
-    CHECK(got.relay == "mx5.test[192.0.2.5]:25");
-  }
-  SECTION("one is down now, one is known to be") {
-    s.add("192.0.2.2", "far.test", 2);
-    s.dns.add_mx("far.test", 3, "down.test");
-    s.dns.add_address("down.test", "192.0.2.9");
-    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
-    s.pass(1min);
-    s.connects.clear();
-    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
-    CHECK(s.connects == strings{"192.0.2.2:25"});
-  }
-  SECTION("one could not be looked up") {
-    s.dns.add_mx("far.test", 3, "slow.test");
-    s.dns.fail("slow.test", dns_failure::servfail);
-    CHECK(s.reach("b@far.test", &s.need).why.what == outcome::deferred);
-  }
+  message_in_hand second({"b@far.test"});
+  s.send(*got.session, second);
+  CHECK(second.out.what.results[0].remote->code() == 250);
+  CHECK(mx.most_commands == 1);
 }
 
 TEST_CASE("a search that is cancelled leaves nothing behind") {

@@ -178,7 +178,7 @@ TEST_CASE("which names of a certificate are accepted") {
       CHECK(got.why.what == outcome::deferred);
       CHECK(got.why.reason.find("certificate: hostname mismatch") != std::string::npos);
     }
-    CHECK(mx.server_name == "mx1.test");
+    if (r.is_accepted) CHECK(mx.server_name == "mx1.test");
   }
 }
 

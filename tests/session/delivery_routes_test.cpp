@@ -84,12 +84,11 @@ TEST_CASE("behind some failures mail goes by the fallback, new mail too") {
   for (int i = 0; i < 20; ++i) s.submit(scene::letter());
   s.run(15min);
   CHECK(s.second->taken.empty());
-  s.run(20min);
-  INFO(s.log.text());
-  CHECK(s.second->taken.size() == 20);
+  REQUIRE(s.until([&] { return s.second->taken.size() == 20; }, 20min));
   CHECK(s.log.count("by the fallback of row") == 20);
   s.submit(scene::letter());
-  s.run(15min);
+  s.run(1min);
+  INFO(s.log.text());
   CHECK(s.second->taken.size() == 21);
   CHECK(s.left() == 0);
 }
@@ -151,13 +150,14 @@ TEST_CASE("a reply rule makes a refusal a deferral, or a deferral a refusal") {
 TEST_CASE("a reply rule slows down") {
   scene s;
   s.rule("^451 ", reply_action::slow_down);
+  s.settings.delivery.idle_timeout = 1ms;
   s.settings.delivery.concurrency_per_destination = 10;
   s.first->thinking_time = 1s;
   for (int i = 0; i < 200; ++i) s.submit(scene::letter());
   REQUIRE(s.until([&] { return s.first->open_now == 10; }, 5min));
   s.first->answers = {smtp::reply_id::queue_write_failed};
   REQUIRE(s.until([&] { return s.first->answers.empty(); }, 1min));
-  s.run(3s);
+  s.run(2s);
   CHECK(s.first->open_now <= 8);
   REQUIRE(s.until([&] { return s.first->taken.size() == 200; }, 1h));
 }

@@ -46,8 +46,10 @@ class sim_transport final : public net::transport {
   net::task<error_code> write(net::asio::const_buffer octets) override {
     if (closed_) co_return errc::peer_closed;
     std::string_view rest(static_cast<const char*>(octets.data()), octets.size());
-    if (world_.reset_one_in != 0 && world_.random.below(world_.reset_one_in) == 0) {
-      deliver(std::string(rest.substr(0, world_.random.below(rest.size() + 1))), true);
+    if (world_.reset_one_in != 0 && !rest.empty() &&
+        world_.random.below(world_.reset_one_in) == 0) {
+      // As send(2): what fails is not sent to its last octet.
+      deliver(std::string(rest.substr(0, world_.random.below(rest.size()))), true);
       closed_ = in_->ended = true;
       in_->arrived.clear();
       in_->changed.notify_all();

@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 const ip_address simulated_relay::address = *ip_address::parse("192.0.2.1");
 const ip_address simulated_relay::client_address = *ip_address::parse("192.0.2.10");
+const endpoint simulated_relay::control_endpoint{*ip_address::parse("192.0.2.1"), 9026};
 
 std::size_t recording_log::count(std::string_view part) const {
   std::size_t n = 0;
@@ -171,6 +172,7 @@ void simulated_relay::start() {
     relay_->adopt(i % workers, i, *runtime.network.listen(l.address, false, mode));
   }
   relay_->adopt_http(*runtime.network.listen(http_endpoint, false));
+  relay_->adopt_control(*runtime.network.listen(control_endpoint, false));
   relay_->start();
   running_ = true;
   stopping_ = false;

@@ -25,6 +25,7 @@ class simulated_relay {
  public:
   static const ip_address address;         ///< of the relay
   static const ip_address client_address;  ///< trusted
+  static const endpoint control_endpoint;  ///< where the operator asks (support/control_talk.hpp)
   explicit simulated_relay(sim_world& world, sim_disk& storage, fake_resolver& dns);
   ~simulated_relay();
 

@@ -55,12 +55,17 @@ descriptor listen_at(const place& where, int backlog) {
   descriptor result(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!result) throw_errno("socket");
   set_flag(result.get(), SOL_SOCKET, SO_REUSEADDR);
+  set_flag(result.get(), SOL_SOCKET, SO_REUSEPORT);  // beside a silent_port
   const auto address = to_sockaddr(where);
   if (::bind(result.get(), reinterpret_cast<const ::sockaddr*>(&address), sizeof address) != 0) {
     throw_errno("bind");
   }
   if (::listen(result.get(), backlog) != 0) throw_errno("listen");
   return result;
+}
+
+silent_port::silent_port(std::uint16_t port) : listener_(listen_at({0, port}, 0)) {
+  for (auto& socket : first_) socket = begin_connect({0x7f000001, port});
 }
 
 descriptor begin_connect(const place& where) {

@@ -31,6 +31,16 @@ place to_place(const std::string& text);
 
 /// A socket that listens there and does not block; throws std::system_error.
 descriptor listen_at(const place& where, int backlog = 4096);
+/// A socket at that port of all addresses which answers nobody: who connects waits in vain. More
+/// special listeners at the same port are not concerned.
+class silent_port {
+ public:
+  explicit silent_port(std::uint16_t port);
+
+ private:
+  descriptor listener_;
+  descriptor first_[4];  ///< connections that fill its queue, so that the kernel drops all others
+};
 /// A socket whose connection has begun; throws std::system_error when not even that.
 descriptor begin_connect(const place& where);
 /// The next connection that waits there, not blocking and without Nagle's delay; none: empty.

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -39,6 +40,7 @@ struct chosen {
   load_options load;
   sink_options sink;
   double delay_ms = 25;
+  std::uint16_t silent_port = 0;
 };
 
 void add_load(CLI::App& app, chosen& options) {
@@ -72,6 +74,7 @@ void add_servers(CLI::App& app, chosen& options) {
   names.add_option("where", options.where, "ADDRESS:PORT")->required();
   names.add_option("live", options.live, "ADDRESS:0 of mx.live.example")->required();
   names.add_option("first_dead", options.first_dead, "ADDRESS:0 of mx.d0.dead.example")->required();
+  names.add_option("--silent-port", options.silent_port, "0: connections there are refused");
 }
 
 void run(CLI::App& app, chosen& options) {
@@ -97,6 +100,8 @@ void run(CLI::App& app, chosen& options) {
     zone.live_address = to_place(options.live).address;
     zone.first_dead = to_place(options.first_dead).address;
     const names server(loop, zone);
+    std::optional<silent_port> silence;
+    if (options.silent_port != 0) silence.emplace(options.silent_port);
     serve(loop, [&] { return server.to_json(); }, [] {});
   }
 }

@@ -27,7 +27,8 @@ TITLES = {
     "S": "start with an empty queue, to the first greeting",
     "T": "A with TLS on both sides (STARTTLS, TLS 1.3)",
     "W": "A with one worker and with two",
-    "Q": "a full queue: messages for dead destinations, and live mail",
+    "Q": "a full queue: messages for destinations that refuse connections, and live mail",
+    "X": "the same with destinations that never answer",
 }
 
 
@@ -193,6 +194,6 @@ def run(mta, scenario, folder, options):
 
 def suits(mta, scenario):
     """Workers are ours to compare, and TLS is configured for those that know it here."""
-    if scenario in ("W", "Q"):
+    if scenario in "WQX":
         return isinstance(mta, peers.Relais)
     return scenario != "T" or mta.knows_tls

@@ -59,8 +59,8 @@ def wire(target=SINK, delay_ms=25):
     return Server("proxy", text(WIRE), text(target), "--delay-ms", delay_ms)
 
 
-def names(live, first_dead):
-    return Server("names", text(NAMES), f"{live}:0", f"{first_dead}:0")
+def names(live, first_dead, silent_port=0):
+    return Server("names", text(NAMES), f"{live}:0", f"{first_dead}:0", "--silent-port", silent_port)
 
 
 class Load:

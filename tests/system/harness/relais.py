@@ -50,6 +50,7 @@ class Relais:
         self.spool = folder / "spool"
         self.spool.mkdir(mode=0o700)
         self.config = folder / "relais.yaml"
+        self.control = folder / "control"
         self.settings = merged({
             "hostname": HOSTNAME,
             "listeners": [{"address": f"{self.address}:{self.port}"}],
@@ -59,6 +60,7 @@ class Relais:
             "dns": {"servers": [f"{world.address(name_server)}:{DNS_PORT}"], "timeout": "500ms", "attempts": 2},
             "retry": {"intervals": ["1s", "1s", "2s"], "jitter": 0},
             "limits": {"error_delay": "10ms"},
+            "http": {"control_socket": str(self.control)},
         }, changes)
         self.process = None
         self.write_config()

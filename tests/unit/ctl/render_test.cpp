@@ -1,6 +1,7 @@
-// What people and programs read of a spool: the shapes of mailq, and JSON.
+// What people and programs read of the queue: the shapes of mailq, and JSON.
 #include "daemon/ctl/render.hpp"
 
+#include <boost/json.hpp>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <ctime>
@@ -41,10 +42,22 @@ spool::stored_message stored() {
   return m;
 }
 
+boost::json::object object(const spool::stored_message& m) {
+  return http::to_object(m);
+}
+
+std::string to_json(const spool::stored_message& m) {
+  return http::to_line(object(m));
+}
+
+boost::json::object parsed(std::string_view text) {
+  return boost::json::parse(boost::json::string_view(text.data(), text.size())).as_object();
+}
+
 }  // namespace
 
 TEST_CASE("a message is listed in the columns of mailq, with its reasons at column 76") {
-  CHECK(list_heading() + list_entry(stored()) ==
+  CHECK(list_heading() + list_entry(object(stored())) ==
         "----Queue ID----- --Size-- ---Arrival Time---- --Sender/Recipient------\n"
         "01A1FC213F830000      1234 Thu Aug  6 10:11:12 joe@example.org\n"
         "                                               ann@example.net\n"
@@ -56,22 +69,22 @@ TEST_CASE("a message is listed in the columns of mailq, with its reasons at colu
 TEST_CASE("a held message has an exclamation mark behind its id") {
   auto m = stored();
   m.is_held = true;
-  CHECK(list_entry(m).starts_with("01A1FC213F830000!     1234 Thu"));
+  CHECK(list_entry(object(m)).starts_with("01A1FC213F830000!     1234 Thu"));
 }
 
 TEST_CASE("the null sender is listed as MAILER-DAEMON") {
   auto m = stored();
   m.envelope.reverse_path = {};
-  CHECK(list_entry(m).find(" MAILER-DAEMON\n") != std::string::npos);
-  CHECK(details(m).find("sender      MAILER-DAEMON\n") != std::string::npos);
+  CHECK(list_entry(object(m)).find(" MAILER-DAEMON\n") != std::string::npos);
+  CHECK(details(object(m)).find("sender      MAILER-DAEMON\n") != std::string::npos);
   CHECK(to_json(m).find(R"("reverse_path":"",)") != std::string::npos);
 }
 
 TEST_CASE("recipients that wait no more are not listed, but shown") {
   auto m = stored();
   m.recipients[0] = state(recipient_status::delivered, 1, "250 2.0.0 fine");
-  CHECK(list_entry(m).find("ann@") == std::string::npos);
-  CHECK(details(m) ==
+  CHECK(list_entry(object(m)).find("ann@") == std::string::npos);
+  CHECK(details(object(m)) ==
         "id          01A1FC213F830000\n"
         "arrival     Thu Aug  6 10:11:12\n"
         "size        1234 octets\n"
@@ -87,14 +100,14 @@ TEST_CASE("recipients that wait no more are not listed, but shown") {
 }
 
 TEST_CASE("a recipient that was never tried is due at once") {
-  CHECK(details(stored()).find("pending, next attempt at once\n") != std::string::npos);
+  CHECK(details(object(stored())).find("pending, next attempt at once\n") != std::string::npos);
 }
 
 TEST_CASE("what other hosts said cannot drive a terminal") {
   auto m = stored();
   m.recipients[1].diagnostic = "550 \x1b[2J\xc2\x9b no";
-  CHECK(list_entry(m).find("(550 \\x1b[2J\\xc2\\x9b no; next") != std::string::npos);
-  CHECK(details(m).find("550 \\x1b[2J\\xc2\\x9b no\n") != std::string::npos);
+  CHECK(list_entry(object(m)).find("(550 \\x1b[2J\\xc2\\x9b no; next") != std::string::npos);
+  CHECK(details(object(m)).find("550 \\x1b[2J\\xc2\\x9b no\n") != std::string::npos);
   CHECK(to_json(m).find("550 \\u001b[2J\\u009b no") != std::string::npos);
 }
 
@@ -135,4 +148,71 @@ TEST_CASE("an array is legal JSON with no, one and two elements") {
   auto text = array.next("1");
   text += array.next("2");
   CHECK(text + array.end() == "[\n1,\n2\n]\n");
+}
+
+TEST_CASE("a recipient whose destination is closed says so, and when that ends") {
+  auto o = object(stored());
+  auto& second = o["recipients"].as_array()[1].as_object();
+  second["next_hop"] = "[relay.example]:587";
+  second["destination"] = parsed(
+      R"({"state":"down","reason":"refused \u001b[2J","until":"2026-08-06T10:20:00.000000Z"})");
+  CHECK(
+      list_entry(o).find("(next hop [relay.example]:587 is down: refused \\x1b[2J; next probe Thu "
+                         "Aug  6 10:20:00)\n") != std::string::npos);
+  CHECK(
+      details(o).ends_with("            next hop [relay.example]:587 is down: refused \\x1b[2J; "
+                           "next probe Thu Aug  6 10:20:00\n"));
+  second["destination"] = parsed(R"({"state":"suspended","reason":"","until":null})");
+  CHECK(details(o).ends_with("            next hop [relay.example]:587 is suspended\n"));
+}
+
+TEST_CASE("what became of a message is one line") {
+  struct row {
+    std::string name, json, line;
+  };
+  const auto r = GENERATE(values<row>({
+      {"a change",
+       R"({"id":"01A1FC213F830000","known":true,"outcome":"held","size":12,)"
+       R"("reverse_path":"a@b","recipients":2,"pending":2})",
+       "01A1FC213F830000: held (12 octets from a@b, 2 pending)\n"},
+      {"of some recipients",
+       R"({"id":"01A1FC213F830000","known":true,"outcome":"would be removed",)"
+       R"("size":12,"reverse_path":"","recipients":1,"pending":2})",
+       "01A1FC213F830000: would be removed (12 octets from MAILER-DAEMON, 1 of 2 pending)\n"},
+      {"nobody knows it", R"({"id":"\u001b[2J","known":false,"outcome":"no such message"})",
+       "\\x1b[2J: no such message\n"},
+      {"a daemon of another time", R"({"id":7,"size":"x"})", ": \n"},
+  }));
+  DYNAMIC_SECTION(r.name) {
+    CHECK(outcome_line(parsed(r.json)) == r.line);
+  }
+}
+
+TEST_CASE("the status names what is wrong") {
+  ::setenv("TZ", "UTC0", 1);
+  ::tzset();
+  const auto state = parsed(
+      R"({"version":"1.2","since":"2026-08-06T10:11:12.345678Z","ready":false,"reason":"full",)"
+      R"("queue":{"messages":3,"oldest":"2026-08-06T09:11:12.345678Z","ready":1,"waiting":2,)"
+      R"("stalled":7,"in_hand":4},"destinations":{"known":5,"down":1,"paused":0,"suspended":0,)"
+      R"("closed":[{"destination":"far.example","state":"paused","reason":"421 4.7.0 slow",)"
+      R"("until":"2026-08-06T10:20:00.000000Z","ready":0,"waiting":1,"stalled":7}]},)"
+      R"("connections":{"clients":2,"deliveries":6}})");
+  CHECK(status_text(state, arrival + std::chrono::minutes(5)) ==
+        "relais 1.2, running since Thu Aug  6 10:11:12 (5m)\n"
+        "intake        NO mail is taken: full\n"
+        "queue         3 messages, the oldest since Thu Aug  6 09:11:12 (1h5m)\n"
+        "deliveries    1 ready, 2 waiting, 7 waiting for their destination, 4 under way\n"
+        "connections   2 of clients, 6 to next hops\n"
+        "destinations  5: 1 down, 0 paused, 0 suspended\n"
+        "              far.example (8 waiting): paused: 421 4.7.0 slow; until Thu Aug  6 "
+        "10:20:00\n");
+}
+
+TEST_CASE("times are read as they are written, and nothing else is a time") {
+  CHECK(parse_rfc3339(rfc3339(arrival)) == arrival);
+  for (const std::string text :
+       {"", "2026-08-06", "2026-08-06T10:11:12Z", "x", "2026-08-06T10:11:12.345678Z "}) {
+    CHECK_FALSE(parse_rfc3339(text));
+  }
 }

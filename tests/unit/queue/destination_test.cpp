@@ -230,6 +230,19 @@ TEST_CASE_METHOD(down_scene, "a probe of a message that has gone is another mess
   CHECK(scheduler.jobs() == 1);
 }
 
+TEST_CASE_METHOD(down_scene, "sessions that fail together are one failure") {
+  for (int i = 0; i < 20; ++i) add_tried("far.example");
+  auto& d = at("far.example");
+  std::vector<delivery_job> under_way;
+  for (int i = 0; i < 20; ++i) under_way.push_back(take("far.example"));
+  for (int i = 0; i < 20; ++i) {
+    scheduler.down(d, in(std::chrono::minutes(10 + i)), "x");
+    scheduler.stall(d, std::move(under_way[static_cast<std::size_t>(i)]), in(5h));
+  }
+  CHECK(d.failures() == 1);
+  CHECK(d.until() == in(10min));
+}
+
 TEST_CASE_METHOD(down_scene, "a pause has no probe and ends by itself") {
   for (int i = 0; i < 3; ++i) add_tried("slow.example");
   auto& d = at("slow.example");

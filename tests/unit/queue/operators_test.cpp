@@ -90,6 +90,24 @@ TEST_CASE_METHOD(operator_scene, "a withdrawn job in hand is dropped when it com
   }
 }
 
+TEST_CASE_METHOD(operator_scene, "what is made of a withdrawn job in hand is dropped as well") {
+  const auto ids = add(1, "a.example");
+  auto& d = at("a.example");
+  auto job = scheduler.take(d);
+  REQUIRE(job);
+  withdraw({ids.begin(), ids.end()});
+  delivery_job part;  // recipients that go in another transaction
+  part.message = job->message;
+  part.recipients = job->recipients;
+  scheduler.put_back(d, std::move(part));
+  scheduler.add(hop("b.example"), cold(ids[0]));
+  CHECK(scheduler.jobs() == 1);
+  scheduler.finished(d, *job);
+  CHECK(scheduler.jobs() == 0);
+  scheduler.add(hop("a.example"), cold(ids[0]));  // by the operator, from now on
+  CHECK(scheduler.jobs() == 1);
+}
+
 TEST_CASE_METHOD(operator_scene, "hurried jobs are ready, and a dead destination is probed") {
   add(1000, "a.example", 1h);
   add(10, "dead.example", 1h);

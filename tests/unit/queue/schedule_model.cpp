@@ -205,6 +205,7 @@ void schedule_model::finished(queue_id id) {
 
 void schedule_model::down(const policy::next_hop& hop, steady_time until) {
   auto& d = destinations.at(hop);
+  if (d.state == destination_state::down && !d.probe && now() < d.until) return;
   ++d.failures;
   d.probe.reset();
   if (scene_.name(hop) == "primary" && d.failures >= 3) d.leaving = count(hop, state::stalled);

@@ -268,7 +268,7 @@ class history {
 };
 
 TEST_CASE("schedule: random histories agree with a naive model") {
-  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
     INFO("seed " << seed);
     history h(seed);
     for (int step = 0; step < 150; ++step) {
