@@ -16,7 +16,7 @@ namespace {
 // How long all wait before they look again whether the spool can record what they do.
 constexpr auto failed_spool_wait = 30s;
 // What was learned of a destination is kept so long when it has nothing to do.
-constexpr auto idle_memory = 1min;
+constexpr auto idle_memory = 10min;
 
 std::size_t share(std::size_t all, std::size_t quarters) {
   return std::max<std::size_t>(1, all * quarters / 4);
@@ -50,7 +50,7 @@ engine::engine(engine_world w)
   // What does not answer, and what nobody knows yet, may not keep the slots from the rest.
   const auto mine = std::max<std::size_t>(1, slots_.limit() / std::max<std::size_t>(1, w.workers));
   line_of(standing::live).most = slots_.limit();
-  line_of(standing::fresh).most = share(mine, 3);
+  line_of(standing::fresh).most = share(mine, 2);
   line_of(standing::probe).most = share(mine, 1);
   scheduler_.on_ready([this](destination& to) { wake(to); });
   hosts_.on_free([this] { host_is_free(); });

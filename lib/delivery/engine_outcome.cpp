@@ -103,7 +103,8 @@ net::task<void> engine::conclude(course& c, client_session& session, parcel& p) 
     co_await spoiled(c, session, p);
     co_return;
   }
-  const auto& results = p.out.what.results;
+  auto& results = p.out.what.results;
+  results.resize(p.job.recipients.size());  // nobody answered: nothing was said
   const bool was_used = session.uses() > 1;
   if (!session.is_usable() && was_used && std::ranges::all_of(results, is_untold)) {
     // A reused connection that the peer had given up: the message has not been tried yet.
@@ -112,7 +113,10 @@ net::task<void> engine::conclude(course& c, client_session& session, parcel& p) 
   }
   take_out_overflow(c.to, p);
   take_out_refused(c, session, p);
-  if (!p.has_job()) co_return;
+  if (!p.has_job()) {
+    went_well(c);  // it answers, and says what it can do
+    co_return;
+  }
   auto verdicts = classify(p.out.what, session.host_text());
   apply_rules(c.to, p, session.target().host.name, verdicts);
   const auto trouble = std::ranges::find_if(verdicts, concerns_health);

@@ -145,15 +145,16 @@ net::task<void> engine::unreachable(course& c, reached way) {
   auto& part = part_of(c.to);
   auto& p = *c.now;
   if (way.is_busy) {
+    if (!part.for_a_host) for_a_host_.push_back(&c.to);
     part.for_a_host = true;
-    for_a_host_.push_back(&c.to);
     put_back(c.to, p);
     try_for_a_host();
     co_return;
   }
-  if (part.connected > 0 && way.why.what == outcome::deferred) {
+  const bool is_probe = c.mine.as == standing::probe;
+  if (part.connected > 0 && !is_probe && way.why.what == outcome::deferred) {
     // Others are connected: the peer wants no more of us at a time. They do the work.
-    part.bears.pushed_back(part.connected);
+    part.bears.had_enough(part.connected);
     put_back(c.to, p);
     co_return;
   }

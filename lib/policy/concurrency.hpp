@@ -18,6 +18,9 @@ class concurrency {
   /// 421, 4xx to the session, a connection refused while others are open: it wants fewer.
   /// `open`: how many it bore at that moment.
   void pushed_back(std::size_t open) noexcept;
+  /// One more was refused where `open` work on: so many it bears. Each time in a row one more is
+  /// tried half as soon.
+  void had_enough(std::size_t open) noexcept;
   /// Nothing works: from one again.
   void failed() noexcept;
 
@@ -25,6 +28,8 @@ class concurrency {
   std::size_t initial_, ceiling_, limit_;
   std::size_t slow_start_until_;
   std::size_t successes_ = 0;  // since the last growth
+  std::size_t patience_ = 1;   // rounds of success before one more is tried
+  bool has_grown_ = false;     // since had_enough(): twice ends the patience
 };
 
 }  // namespace relais::policy

@@ -27,15 +27,15 @@ TEST_CASE("destinations that wait for the one connection take turns") {
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@far.test"));
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@b.test"));
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@c.test"));
-  REQUIRE(s.until([&] { return s.first->taken.size() == 300; }, 1h));
+  // Behind the first turns, when all are known to answer.
+  REQUIRE(s.until([&] { return s.first->taken.size() == 400; }, 1h));
   std::map<std::string, int> served;
-  for (const auto& m : s.first->taken) ++served[m.forward_paths.front()];
+  for (std::size_t i = 100; i < 400; ++i) ++served[s.first->taken[i].forward_paths.front()];
   for (const auto* to : {"joe@far.test", "joe@b.test", "joe@c.test"}) {
     INFO(to);
     CHECK(served[to] >= 80);
     CHECK(served[to] <= 120);
   }
-  CHECK(s.first->open_at_most == 1);
   REQUIRE(s.until([&] { return s.first->taken.size() == 600; }, 1h));
 }
 
@@ -93,12 +93,12 @@ TEST_CASE("a peer that answers 421 beyond some connections gets no more than the
   s.first->thinking_time = 1s;
   for (int i = 0; i < 600; ++i) s.submit(scene::letter());
   REQUIRE(s.until([&] { return s.first->taken.size() == 600; }, 1h));
-  INFO(s.log.text().substr(0, 3000));
+  s.run(10s);
   CHECK(s.first->open_at_most == 3);
   CHECK(s.log.count("status=deferred") == 0);
   CHECK(s.log.count("status=sent") == 600);
   // It is not knocked at all the time.
-  CHECK(s.first->connections < 60);
+  CHECK(s.first->connections < 30);
 }
 
 TEST_CASE("all workers together keep to the number of connections") {
@@ -116,6 +116,7 @@ TEST_CASE("all workers together keep to the number of connections") {
     }
   }
   REQUIRE(s.until([&] { return s.first->taken.size() == 240; }, 1h));
+  s.run(10s);
   CHECK(s.left() == 0);
   CHECK(s.log.count("status=deferred") == 0);
 }

@@ -1,5 +1,7 @@
 #include "support/delivery_scene.hpp"
 
+#include <boost/asio/post.hpp>
+#include <map>
 #include <stdexcept>
 
 #include "delivery/report_book.hpp"
@@ -20,8 +22,17 @@ struct delivery_scene::parts {
     std::unique_ptr<delivery::settler> settler;
     std::unique_ptr<delivery::engine> engine;
   };
-  struct no_sink final : spool::completion_sink {
-    void complete(std::vector<spool::completion>) override {}
+  // What is durable goes to the dispatcher, as a session does it.
+  struct durable final : spool::completion_sink {
+    void complete(std::vector<spool::completion> batch) override {
+      for (const auto& c : batch) {
+        auto node = waiting.extract(c.token);
+        net::asio::post(executor, std::move(node.mapped()));
+      }
+    }
+    net::asio::any_io_executor executor;
+    std::map<std::uint64_t, std::function<void()>> waiting;
+    std::uint64_t last = 0;
   };
 
   explicit parts(const config::settings& settings)
@@ -35,7 +46,7 @@ struct delivery_scene::parts {
   tls::client_contexts tls;
   delivery::report_book reports;
   delivery::connection_slots slots;
-  no_sink nobody;
+  durable handed_in;
   std::vector<std::unique_ptr<worker>> all;
 };
 
@@ -92,6 +103,7 @@ void delivery_scene::begin() {
   if (!store->enumerate([](const spool::stored_message&) {})) throw std::runtime_error("spool");
   parts_ = std::make_unique<parts>(settings);
   auto& p = *parts_;
+  p.handed_in.executor = here.executor;
   std::vector<queue::schedule_of_worker> all;
   for (std::size_t i = 0; i < workers; ++i) {
     p.all.push_back(std::make_unique<parts::worker>(here, *store, *readers, p.routes));
@@ -123,18 +135,20 @@ smtp::envelope delivery_scene::letter(const std::string& from, const std::string
   return {smtp::parse_address(from).value(), {smtp::parse_address(to).value()}};
 }
 
-queue_id delivery_scene::submit(smtp::envelope envelope, std::string content,
-                                std::size_t worker) {
+queue_id delivery_scene::submit(smtp::envelope envelope, std::string content, std::size_t worker) {
   begin();
   const auto made = std::make_shared<spool::message>();
   made->id = ids.next(world.clock.wall());
   made->arrival = world.clock.wall();
   made->envelope = std::move(envelope);
   made->content = std::move(content);
-  store->append({made, {}, 0}, parts_->nobody);
-  queue::memory_lease lease(budget);
-  lease.cover(made->content.size());
-  parts_->all[worker]->dispatcher->add(queue::make_queued(made, std::move(lease)));
+  auto& to = parts_->handed_in;
+  to.waiting[++to.last] = [this, made, worker] {
+    queue::memory_lease lease(budget);
+    lease.cover(made->content.size());
+    parts_->all[worker]->dispatcher->add(queue::make_queued(made, std::move(lease)));
+  };
+  store->append({made, {}, to.last}, to);
   return made->id;
 }
 

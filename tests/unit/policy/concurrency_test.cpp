@@ -97,3 +97,28 @@ TEST_CASE("it reaches the ceiling again whatever happened before") {
   for (int i = 0; i < 20 * 21 / 2; ++i) c.succeeded();
   CHECK(c.limit() == 20);
 }
+
+TEST_CASE("a peer that refuses one more is asked for it ever more rarely, and keeps the others") {
+  concurrency c(2, 20);
+  c.succeeded();
+  c.succeeded();
+  REQUIRE(c.limit() == 4);
+  std::size_t last = 0;
+  for (int round = 0; round < 4; ++round) {
+    c.had_enough(3);
+    REQUIRE(c.limit() == 3);
+    std::size_t successes = 0;
+    while (c.limit() == 3) {
+      c.succeeded();
+      ++successes;
+    }
+    CHECK(successes >= 2 * last);
+    CHECK(c.limit() == 4);
+    last = successes;
+  }
+  // It bears more again: the patience ends.
+  for (std::size_t i = 0; i < 4 * last + 5; ++i) c.succeeded();
+  CHECK(c.limit() > 5);
+  c.had_enough(30);  // more than the limit: of before it shrank
+  CHECK(c.limit() > 5);
+}
