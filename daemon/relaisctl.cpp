@@ -91,10 +91,12 @@ void add_criteria(CLI::App& verb, selection& which) {
               for (const auto& value : values) which.which.emplace_back(name, value);
             },
             r.doc)
-        ->type_size(1);
+        ->allow_extra_args(false);  // what follows is an id
   }
-  verb.add_flag_callback("--held", [&which] { which.which.emplace_back("held", "true"); });
-  verb.add_flag_callback("--not-held", [&which] { which.which.emplace_back("held", "false"); });
+  verb.add_flag_callback(
+      "--held", [&which] { which.which.emplace_back("held", "true"); }, "only held ones");
+  verb.add_flag_callback(
+      "--not-held", [&which] { which.which.emplace_back("held", "false"); }, "only others");
 }
 
 void add_selection(CLI::App& verb, selection& which) {

@@ -46,10 +46,12 @@ bool is_pending(const object& recipient) {
   return text_of(recipient, "status") == "pending";
 }
 
-/// Why the recipient still waits; "" before the first attempt.
+/// Why the recipient still waits; "" before the first attempt. While its destination is closed it
+/// waits for that, not for a time of its own.
 std::string reason(const object& recipient) {
   auto text = safe(recipient, "diagnostic");
   if (number_of(recipient, "attempts") == 0 && text.empty()) return {};
+  if (recipient.contains("destination")) return text;
   if (!text.empty()) text += "; ";
   return text + "next attempt " + time_or_at_once(recipient, "next_attempt");
 }
@@ -57,7 +59,8 @@ std::string reason(const object& recipient) {
 /// What keeps a destination closed: "down: connection refused; next probe Thu Aug ...".
 std::string closed_text(const object& d) {
   auto text = safe(d, "state");
-  if (const auto why = safe(d, "reason"); !why.empty()) text += ": " + why;
+  const auto why = safe(d, "reason");
+  if (!why.empty() && text != "suspended") text += ": " + why;
   if (const auto until = parse_rfc3339(text_of(d, "until"))) {
     text += (text_of(d, "state") == "down" ? "; next probe " : "; until ") + local_time(*until);
   }
@@ -77,7 +80,9 @@ std::string state_line(const object& recipient) {
   if (attempts > 0) {
     text += fmt::format(", {} {}", attempts, attempts == 1 ? "attempt" : "attempts");
   }
-  if (is_pending(recipient)) text += ", next attempt " + time_or_at_once(recipient, "next_attempt");
+  if (is_pending(recipient) && !recipient.contains("destination")) {
+    text += ", next attempt " + time_or_at_once(recipient, "next_attempt");
+  }
   return text;
 }
 

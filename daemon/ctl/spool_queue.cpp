@@ -71,7 +71,7 @@ class spool_queue final : public queue_access {
  private:
   struct candidate {
     delivery::order_outcome seen;
-    spool::state_change removal;
+    spool::state_change removal, due;
   };
 
   std::vector<std::size_t> meant(const queue::selector& which,
@@ -108,6 +108,7 @@ class spool_queue final : public queue_access {
       c.seen.pending = static_cast<std::size_t>(std::ranges::count(
           m.recipients, spool::recipient_status::pending, &spool::recipient_state::status));
       c.removal = delivery::removal_of(m, recipients);
+      c.due = delivery::due_now(m);
       delivery::judge(c.seen, verb, m.is_held);
     }
     return found;
@@ -122,6 +123,9 @@ class spool_queue final : public queue_access {
       change.id = c.seen.id;
       if (what.verb == queue_verb::remove) change = std::move(c.removal);
       if (what.verb == queue_verb::hold) change.hold = true;
+      // As with a running daemon: they go as soon as they can.
+      const bool goes_now = what.verb == queue_verb::release || what.verb == queue_verb::reroute;
+      if (goes_now) change = std::move(c.due);
       if (what.verb == queue_verb::release) change.hold = false;
       if (what.verb == queue_verb::reroute) change.next_hop = what.next_hop;
       changed.push_back(&c.seen);

@@ -36,6 +36,18 @@ spool::state_change removal_of(const spool::stored_message& message,
   return change;
 }
 
+spool::state_change due_now(const spool::stored_message& message) {
+  spool::state_change change;
+  change.id = message.id;
+  for (std::size_t i = 0; i < message.recipients.size(); ++i) {
+    auto state = message.recipients[i];
+    if (state.status != spool::recipient_status::pending) continue;
+    state.next_attempt = {};
+    change.entries.push_back({static_cast<std::uint32_t>(i), std::move(state)});
+  }
+  return change;
+}
+
 void judge(order_outcome& of, queue_verb verb, bool is_held) {
   const auto idle = of.is_known ? idle_word(verb, is_held) : "no such message";
   of.changes = idle.empty();

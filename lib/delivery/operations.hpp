@@ -94,6 +94,8 @@ void judge(order_outcome& of, queue_verb verb, bool is_held);
 /// Takes those of `recipients` that wait out of the queue, for good.
 spool::state_change removal_of(const spool::stored_message& message,
                                const std::vector<std::size_t>& recipients);
+/// Nothing but: its next attempt is due.
+spool::state_change due_now(const spool::stored_message& message);
 
 using outcome_stream = stream_of<std::vector<order_outcome>>;
 

@@ -87,14 +87,18 @@ bool operator_hand::is_next_hop(const std::string& text) const {
 // The one that is written so, and others of that name: several routes may lead to one domain.
 net::task<std::vector<policy::next_hop>> operator_hand::hops_named(std::string name) {
   std::set<policy::next_hop> named;
+  const auto written = around_.routes.parse(name);
+  const auto is_meant = [written, name, &routes = around_.routes](const policy::next_hop& hop) {
+    return hop == written || iequals(routes.text(hop), name);
+  };
   for (const auto& w : around_.workers) {
     position at = 0;
     do {
       using piece = std::pair<std::vector<policy::next_hop>, position>;
-      std::function<piece()> work = [scheduler = w.scheduler, &routes = around_.routes, at, name] {
+      std::function<piece()> work = [scheduler = w.scheduler, at, is_meant] {
         piece found;
         const auto visitor = [&](const queue::destination& d) {
-          if (iequals(routes.text(d.hop), name)) found.first.push_back(d.hop);
+          if (is_meant(d.hop)) found.first.push_back(d.hop);
         };
         found.second = scheduler->visit_destinations(at, destinations_per_turn, visitor);
         return found;
@@ -106,7 +110,7 @@ net::task<std::vector<policy::next_hop>> operator_hand::hops_named(std::string n
     } while (at != 0);
   }
   for (const auto& hop : suspended_)
-    if (iequals(around_.routes.text(hop), name)) named.insert(hop);
+    if (is_meant(hop)) named.insert(hop);
   co_return std::vector<policy::next_hop>(named.begin(), named.end());
 }
 
