@@ -14,8 +14,8 @@
 
 namespace relais::queue {
 
-/// withdrawn: in hand, and to be dropped when it comes back
-enum class job_state : std::uint8_t { ready, waiting, stalled, in_hand, withdrawn };
+/// withdrawn: in hand, and to be dropped when it comes back; held_back: as in_hand, until begin()
+enum class job_state : std::uint8_t { ready, waiting, stalled, in_hand, withdrawn, held_back };
 enum class job_lane : std::uint8_t { high, normal, low };
 
 /// The time in its name: what the schedule needs of a message without asking for it.

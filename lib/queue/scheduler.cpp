@@ -32,9 +32,14 @@ void scheduler::on_ready(std::function<void(destination&)> wake) {
 void scheduler::begin() {
   auto& p = *parts_;
   p.has_begun = true;
-  for (handle h = 0; h < p.destinations.end(); ++h)  // one that is made meanwhile says so itself
-    if (p.destinations.contains(h)) p.announce(p.destinations[h]);
-  p.arm();
+  const auto now = p.world.clock.now();
+  for (handle h = 0; h < p.jobs.end(); ++h)
+    if (p.jobs.contains(h) && p.jobs[h].state() == job_state::held_back) p.let_go(h, now);
+  for (handle h = 0; h < p.destinations.end(); ++h) {  // one that is made meanwhile says so itself
+    if (!p.destinations.contains(h)) continue;
+    p.touch(p.destinations[h]);
+    p.announce(p.destinations[h]);
+  }
 }
 
 steady_time scheduler::due_at(wall_time at) const {
@@ -73,6 +78,10 @@ void scheduler::add(const policy::next_hop& hop, new_job job) {
     r.set_lane(lane_of(job.priority));
     r.flow = flow_of(job.sender_hash) & 63;
     p.set_recipients(r, job.recipients.data() + first, count);
+    if (!p.has_begun && !job.message) {
+      p.hold_back(d, made, due);
+      continue;
+    }
     if (due > now) {
       p.enter_waiting(d, made, due);
       continue;
@@ -82,6 +91,24 @@ void scheduler::add(const policy::next_hop& hop, new_job job) {
   }
   p.touch(d);
   if (due <= now) p.announce(d);
+}
+
+void scheduler::parts::hold_back(destination& d, handle job, steady_time due) {
+  auto& r = jobs[job];
+  r.set_state(job_state::held_back);
+  r.at = due;
+  ++d.in_hand_;
+}
+
+/// The caller calls touch() and announce().
+void scheduler::parts::let_go(handle job, steady_time now) {
+  auto& d = destinations[jobs[job].home];
+  const auto due = jobs[job].at;
+  --d.in_hand_;
+  if (due > now)
+    enter_waiting(d, job, due);
+  else
+    enter_ready(d, job, now);
 }
 
 void scheduler::parts::enter_ready(destination& d, handle job, steady_time now) {
@@ -292,6 +319,8 @@ void scheduler::parts::detach(handle job) {
     heap.erase(d.first_stalled_, job);
     --d.stalled_;
     d.leaving_ = std::min(d.leaving_, d.stalled_);
+  } else if (r.state() == job_state::held_back) {
+    --d.in_hand_;
   }
 }
 

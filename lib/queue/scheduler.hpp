@@ -63,10 +63,10 @@ class scheduler {
 
   /// Called whenever a destination has something to do (has_work() or has_overdue()), as the last
   /// step of what is called here or by the alarm: once for each job that is added ready, once for
-  /// all that become ready together. A probe that is due is announced once. Set before add(). Not
-  /// called before begin().
+  /// all that become ready together. A probe that is due is announced once. Set before add().
   void on_ready(std::function<void(destination&)> wake);
-  /// From here on on_ready() is called: all of the spool is known.
+  /// All of the spool is known. Until then jobs that are added cold, found in the spool, are held
+  /// back: the spool cannot settle them yet. Fresh mail, added hot, goes at once.
   void begin();
 
   /// Splits beyond recipients_per_job.

@@ -99,12 +99,12 @@ void scheduler::parts::touch(destination& d) {
 }
 
 void scheduler::parts::announce(destination& d) {
-  if (!has_begun || !wake) return;
+  if (!wake) return;
   if (d.has_work(world.clock.now()) || d.has_overdue()) wake(d);
 }
 
 void scheduler::parts::arm() {
-  if (!has_begun || first_event == no_handle) return;
+  if (first_event == no_handle) return;
   const auto event = destinations[first_event].event_;
   if (event >= rings_at) return;  // it rings early enough
   const auto at = std::max(event, world.clock.now());

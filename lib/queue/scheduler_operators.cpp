@@ -21,7 +21,8 @@ job_view::state state_of(const job_record& r) noexcept {
     case job_state::waiting: return job_view::state::waiting;
     case job_state::stalled: return job_view::state::stalled;
     case job_state::in_hand:
-    case job_state::withdrawn: break;
+    case job_state::withdrawn:
+    case job_state::held_back: break;
   }
   return job_view::state::in_hand;
 }
@@ -63,7 +64,7 @@ scheduler::position scheduler::hurry(position from, std::size_t count,
   return walk(p.jobs, from, count, [&](handle h) {
     const auto& r = p.jobs[h];
     if (ids != nullptr && !ids->contains(r.id)) return;
-    if (r.state() == job_state::in_hand || r.state() == job_state::withdrawn) return;
+    if (state_of(r) == job_view::state::in_hand) return;
     auto& home = p.destinations[r.home];
     if (r.state() == job_state::waiting) {
       p.detach(h);

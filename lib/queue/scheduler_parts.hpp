@@ -42,6 +42,8 @@ struct scheduler::parts {
   /// Where a job goes that may go: to the lanes, or, if the destination is closed and the job's
   /// sender knows, to the stalled ones. The caller calls touch().
   void enter_ready(destination& d, handle job, steady_time now);
+  void hold_back(destination& d, handle job, steady_time due);
+  void let_go(handle job, steady_time now);
   void enter_waiting(destination& d, handle job, steady_time due);
   void enter_stalled(destination& d, handle job, steady_time deadline);
   handle pop_stalled(destination& d);
