@@ -146,6 +146,7 @@ struct client_protocol::state {
   void take_rcpt(const reply& r, std::size_t position);
   void take_data(const reply& r);
   void take_content(const reply& r, bool is_empty);
+  bool is_doubtful(const reply& r) const noexcept;
   void credit_accepted(client_step step, const reply& r);
   void end_transaction();
   void finished();

@@ -181,6 +181,10 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
   if (c.is_cut && r.is_positive()) {
     return fail(client_step::content, errc::protocol_error, "a part was taken for the whole");
   }
+  if (r.is_positive() && !c.accepted.empty() && is_doubtful(r)) {
+    return fail(client_step::content, errc::protocol_error,
+                "the replies do not fit the commands: whose this one is, is not certain");
+  }
   // Accepted or not, behind the final dot the server has forgotten the transaction (RFC 5321
   // 4.1.1.4); behind a refused chunk that is not certain.
   c.is_dirty = c.is_chunk && (c.accepted.empty() || !r.is_positive());
@@ -197,6 +201,16 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
     credit_accepted(client_step::content, r);
   }
   end_transaction();
+}
+
+/// Behind DATA 354 shows that everybody is in step. In a flight that ends with a chunk nothing
+/// does: one reply too many, and that to a recipient would pass for that to the content. So there
+/// must be none left over, and none that speaks of an address (RFC 3463 3.2).
+bool client_protocol::state::is_doubtful(const reply& r) const noexcept {
+  if (!current_.is_chunk || !is_pipelined()) return false;
+  const bool is_last = !options_.is_lmtp || current_.answered + 1 == current_.accepted.size();
+  if (is_last && ahead_.what == nullptr && parser_.is_inside_reply()) return true;
+  return !options_.is_lmtp && r.enhanced().subject == 1;
 }
 
 void client_protocol::state::credit_accepted(client_step step, const reply& r) {
