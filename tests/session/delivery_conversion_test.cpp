@@ -14,7 +14,7 @@ using smtp::extension;
 const std::string mime =
     "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
     "Content-Transfer-Encoding: 8bit\r\n\r\n";
-const std::string letters = "gr\xc3\xbc\xc3\x9f dich\r\n";
+const std::string letters = "Hello and gr\xc3\xbc\xc3\x9f dich\r\n";
 const std::string signed_part =
     "Subject: x\r\nMIME-Version: 1.0\r\n"
     "Content-Type: multipart/signed; protocol=\"a/b\"; micalg=sha-256; boundary=\"b\"\r\n\r\n"
