@@ -21,7 +21,7 @@ std::string client_text(std::string_view name, const endpoint& client) {
 
 /// Two significant digits, but no finer than 0.01 s, without trailing zeros: 123, 12, 2.1, 0.12, 0.
 std::string seconds_text(double seconds) {
-  if (!(seconds > 0)) return "0";  // NaN, too
+  if (!(seconds >= 0.004)) return "0";  // NaN, too; most steps are shorter
   seconds = std::min(seconds, 1e9);
   const int decimals = seconds >= 9.95 ? 0 : seconds >= 0.995 ? 1 : 2;
   auto text = fmt::format("{:.{}f}", seconds, decimals);

@@ -80,6 +80,11 @@ std::string printable(std::string_view text, std::size_t limit) {
   std::string shown;
   shown.reserve(text.size());
   while (!text.empty()) {
+    // Nearly always all of it, in one piece.
+    const auto ordinary = std::ranges::find_if(text, [](char c) { return c < ' ' || c > '~'; });
+    shown.append(text.begin(), ordinary);
+    text.remove_prefix(static_cast<std::size_t>(ordinary - text.begin()));
+    if (text.empty()) break;
     const auto length = utf8_sequence(text);
     // C1 controls (U+0080..U+009F) can drive terminals, too.
     const bool c1 = length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;

@@ -111,7 +111,7 @@ net::task<session::goes_on> session::handle(smtp::server_event e) {
     case server_event_kind::reset:
       transaction_ = transaction{};
       content_read_ = content_read_least;
-      std::string().swap(buffer_);
+      buffer_.release();
       buffer_lease_ = queue::memory_lease();
       forget_origin();
       break;
@@ -185,7 +185,7 @@ duration session::command_patience() const noexcept {
 
 net::task<bool> session::fill() {
   if (protocol_.in_content()) co_return co_await fill_content();
-  if (buffer_.size() != command_read) buffer_ = std::string(command_read, '\0');
+  buffer_.resize(command_read);
   // One deadline for a whole command: octets that drip in do not prolong it. Between chunks of one
   // message there is one for all of them together, earned by what they bring.
   const auto& clock = context_.world.clock;
@@ -196,26 +196,26 @@ net::task<bool> session::fill() {
     stream_->expires_after(transaction_.content ? pause_pace_.patience(patience) : patience);
     armed_at_ = commands;
   }
-  const auto target = net::asio::buffer(buffer_);
+  const auto target = net::asio::buffer(buffer_.data(), buffer_.size());
   const auto got = co_await stream_->read_some(target);
   if (!got) co_return failed_read(got.error());
   if (transaction_.content) pause_pace_.received(0, clock.now() - before);
-  protocol_.receive(std::string_view(buffer_).substr(0, *got));
+  protocol_.receive(std::string_view(buffer_.data(), *got));
   co_return true;
 }
 
 net::task<bool> session::fill_content() {
-  if (buffer_.size() != content_read_) buffer_ = std::string(content_read_, '\0');
+  buffer_.resize(content_read_);
   const auto& clock = context_.world.clock;
   const auto before = clock.now();
   stream_->expires_after(pace_.patience(context_.settings.server_timeout.data));
   armed_at_.reset();
-  const auto target = net::asio::buffer(buffer_);
+  const auto target = net::asio::buffer(buffer_.data(), buffer_.size());
   const auto got = co_await stream_->read_some(target);
   if (!got) co_return failed_read(got.error());
   pace_.received(*got, clock.now() - before);
   pause_pace_.received(*got, duration{0});
-  protocol_.receive(std::string_view(buffer_).substr(0, *got));
+  protocol_.receive(std::string_view(buffer_.data(), *got));
   co_return true;
 }
 

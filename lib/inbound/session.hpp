@@ -15,6 +15,7 @@
 
 #include "auth/authenticator.hpp"
 #include "base/event.hpp"
+#include "base/raw_buffer.hpp"
 #include "config/settings.hpp"
 #include "inbound/content_pace.hpp"
 #include "inbound/gatekeeper.hpp"
@@ -151,7 +152,7 @@ class session {
   // Of XFORWARD, for the next message.
   std::string origin_name_, origin_address_;
   transaction transaction_;
-  std::string buffer_;
+  raw_buffer buffer_;
   /// Size of buffer_ within content, also of a refused chunk that is only skipped: never 0.
   std::size_t content_read_ = content_read_least;
   queue::memory_lease buffer_lease_;       ///< for it, while it is large

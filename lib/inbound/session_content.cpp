@@ -108,7 +108,7 @@ std::optional<reply_id> session::content_fault() const {
 }
 
 net::task<void> session::accept_content(std::optional<reply_id> fault) {
-  std::string().swap(buffer_);
+  buffer_.release();
   buffer_lease_ = queue::memory_lease();
   content_read_ = content_read_least;
   if (!fault) fault = content_fault();
