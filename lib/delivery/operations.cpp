@@ -49,7 +49,12 @@ spool::state_change due_now(const spool::stored_message& message) {
 }
 
 void judge(order_outcome& of, queue_verb verb, bool is_held) {
-  const auto idle = of.is_known ? idle_word(verb, is_held) : "no such message";
+  auto idle = of.is_known ? idle_word(verb, is_held) : "no such message";
+  // The way is that of the message.
+  const bool is_part = of.is_known && of.recipients < of.pending;
+  if (verb == queue_verb::reroute && is_part) {
+    idle = "has other recipients as well, give its id to send all there";
+  }
   of.changes = idle.empty();
   of.sentence = of.changes ? "would be " + std::string(done_word(verb)) : std::string(idle);
 }

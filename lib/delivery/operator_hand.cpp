@@ -129,7 +129,28 @@ net::task<std::optional<spool::stored_message>> operator_hand::look_up(queue_id 
                                                                   std::move(work));
 }
 
+// What an attempt came to is noted lazily: behind this, the index knows of all that have ended.
+net::task<bool> operator_hand::let_states_arrive() {
+  const auto sink = std::make_shared<settling>(1, here().executor);
+  settling_.push_back(sink);
+  around_.store.flush([sink](error_code error) {
+    spool::completion all;
+    all.error = error;
+    sink->complete({all});
+  });
+  while (!sink->is_over) co_await sink->done.wait();
+  std::erase(settling_, sink);
+  co_return true;
+}
+
+// Whatever else was scheduled of them meanwhile is withdrawn first: nothing is scheduled twice.
 net::task<bool> operator_hand::add_again(std::vector<queue_id> ids, bool at_once) {
+  if (ids.empty()) co_return true;
+  auto all = std::make_shared<id_set>(ids.begin(), ids.end());
+  const auto in_hand = co_await withdraw(std::move(all));
+  co_await let_states_arrive();
+  for (const auto id : in_hand) do_afterwards(id, queue_verb::release, {}, at_once);
+  std::erase_if(ids, [&](queue_id id) { return in_hand.contains(id); });
   for (std::size_t done = 0; done < ids.size(); done += messages_per_turn) {
     const auto end = std::min(ids.size(), done + messages_per_turn);
     std::vector<queue_id> some(ids.begin() + static_cast<std::ptrdiff_t>(done),
@@ -154,13 +175,23 @@ net::task<bool> operator_hand::add_again(std::vector<queue_id> ids, bool at_once
   co_return true;
 }
 
-void operator_hand::do_afterwards(const candidate& c, queue_verb verb, bool at_once) {
-  afterwards a;
-  a.id = c.seen.id;
-  a.verb = verb;
-  a.recipients = c.recipients;
-  a.at_once = at_once;
-  afterwards_.push_back(std::move(a));
+void operator_hand::do_afterwards(queue_id id, queue_verb verb,
+                                  const std::vector<std::size_t>& recipients, bool at_once) {
+  // One for each message and verb; what is only scheduled again is one verb.
+  const bool is_final = verb == queue_verb::remove || verb == queue_verb::bounce;
+  const auto kind = is_final ? verb : queue_verb::release;
+  auto known = std::ranges::find_if(
+      afterwards_, [&](const afterwards& a) { return a.id == id && a.verb == kind; });
+  if (known == afterwards_.end()) {
+    known = afterwards_.emplace(known);
+    known->id = id;
+    known->verb = kind;
+  }
+  known->recipients.insert(known->recipients.end(), recipients.begin(), recipients.end());
+  std::ranges::sort(known->recipients);
+  const auto doubles = std::ranges::unique(known->recipients);
+  known->recipients.erase(doubles.begin(), doubles.end());
+  known->at_once = known->at_once || at_once;
   look_again_->set(here().clock.now() + look_interval);
 }
 
@@ -172,7 +203,7 @@ net::task<void> operator_hand::look_after() {
   const auto in_hand = co_await still_in_hand(ids);
   for (auto& a : waiting) {
     if (in_hand.contains(a.id)) {
-      afterwards_.push_back(std::move(a));
+      do_afterwards(a.id, a.verb, a.recipients, a.at_once);
     } else {
       co_await finish(std::move(a));
     }
@@ -183,6 +214,15 @@ net::task<void> operator_hand::look_after() {
 // The attempt is over, and the schedule has forgotten what was left of it.
 net::task<void> operator_hand::finish(afterwards what) {
   const auto id = what.id;
+  // Another order may have scheduled it meanwhile, and it may be in hand again.
+  auto one = std::make_shared<id_set>();
+  one->insert(id);
+  const auto in_hand = co_await withdraw(std::move(one));
+  if (!in_hand.empty()) {
+    do_afterwards(id, what.verb, what.recipients, what.at_once);
+    co_return;
+  }
+  co_await let_states_arrive();
   auto left = co_await look_up(id);
   if (!left) co_return;
   if (what.verb == queue_verb::remove) {

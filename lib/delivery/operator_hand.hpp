@@ -106,6 +106,7 @@ class operator_hand final : public operations {
 
   net::task<void> settle_batch(std::vector<candidate*>& batch,
                                std::vector<spool::state_change> changes);
+  net::task<void> go_on(const std::vector<candidate*>& batch);
   net::task<void> withdraw_batch(std::vector<candidate*>& batch);
   net::task<std::vector<spool::state_change>> removals(const std::vector<candidate*>& batch);
   static shared_ids ids_of(const std::vector<candidate*>& batch);
@@ -118,6 +119,7 @@ class operator_hand final : public operations {
   net::task<bool> hurry(shared_ids ids);
   net::task<std::vector<error_code>> settle(std::vector<spool::state_change> changes);
   /// What the spool still has of them goes into the schedules.
+  net::task<bool> let_states_arrive();
   net::task<bool> add_again(std::vector<queue_id> ids, bool at_once);
   net::task<void> bounce_lane(std::shared_ptr<bounce_work> work);
   net::task<error_code> bounce_one(queue_id id, std::vector<std::size_t> recipients);
@@ -132,7 +134,8 @@ class operator_hand final : public operations {
     bool at_once = false;
     afterwards() = default;
   };
-  void do_afterwards(const candidate& c, queue_verb verb, bool at_once);
+  void do_afterwards(queue_id id, queue_verb verb, const std::vector<std::size_t>& recipients,
+                     bool at_once);
   net::task<void> look_after();
   net::task<void> finish(afterwards what);
 

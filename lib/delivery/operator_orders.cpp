@@ -50,7 +50,7 @@ class run_of_order final : public outcome_stream {
     judge(batch);
     if (!what_.is_dry && !batch.empty()) {
       const auto turn = co_await hand_.begin_turn();
-      co_await hand_.perform(what_, batch);
+      co_await perform(batch);
     }
     std::vector<order_outcome> outcomes;
     outcomes.reserve(batch.size());
@@ -85,6 +85,21 @@ class run_of_order final : public outcome_stream {
     c.recipients = std::move(recipients);
     c.is_held = m.is_held;
     return c;
+  }
+
+  // Whatever goes wrong half-way: what is out of the schedules comes back to them.
+  net::task<void> perform(std::vector<candidate>& batch) {
+    std::exception_ptr failure;
+    try {
+      co_await hand_.perform(what_, batch);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!failure) co_return;
+    std::vector<queue_id> all;
+    for (const auto& c : batch) all.push_back(c.seen.id);
+    co_await hand_.add_again(std::move(all), false);
+    std::rethrow_exception(failure);
   }
 
   net::task<std::vector<candidate>> read_part() {
@@ -202,13 +217,10 @@ net::task<void> operator_hand::settle_batch(std::vector<candidate*>& batch,
     auto& o = batch[i]->seen;
     o.error = errors[i];
     if (!o.error) continue;
-    // It has left meanwhile.
     if (o.error == errc::not_found)
-      o.is_known = false;
-    else if (!o.is_in_hand)
-      again.push_back(o.id);
+      o.is_known = false;  // it has left meanwhile
     else
-      do_afterwards(*batch[i], queue_verb::release, false);
+      again.push_back(o.id);
   }
   co_await add_again(std::move(again), false);
 }
@@ -237,6 +249,8 @@ net::task<void> operator_hand::hold(std::vector<candidate*>& batch) {
 }
 
 net::task<void> operator_hand::release(std::vector<candidate*>& batch) {
+  // Where a route held it, recipients with another way are scheduled all the same.
+  co_await withdraw_batch(batch);
   std::vector<spool::state_change> changes;
   for (const auto* c : batch) {
     auto& change = changes.emplace_back();
@@ -244,19 +258,15 @@ net::task<void> operator_hand::release(std::vector<candidate*>& batch) {
     change.hold = false;
     if (c->way_on) change.next_hop = *c->way_on;
   }
-  const auto errors = co_await settle(std::move(changes));
-  auto ids = ids_of(batch);
-  // Held while it was being delivered, and that has not ended yet.
-  const auto in_hand = co_await still_in_hand(std::move(ids));
+  co_await settle_batch(batch, std::move(changes));
+  co_await go_on(batch);
+}
+
+// Also those that are being delivered: add_again() waits for the end of that.
+net::task<void> operator_hand::go_on(const std::vector<candidate*>& batch) {
   std::vector<queue_id> again;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    auto& o = batch[i]->seen;
-    o.error = errors[i];
-    if (o.error) continue;
-    o.is_in_hand = in_hand.contains(o.id);
-    if (o.is_in_hand) do_afterwards(*batch[i], queue_verb::release, true);
-    if (!o.is_in_hand) again.push_back(o.id);
-  }
+  for (const auto* c : batch)
+    if (!c->seen.error) again.push_back(c->seen.id);
   co_await add_again(std::move(again), true);
 }
 
@@ -268,7 +278,7 @@ net::task<void> operator_hand::remove(std::vector<candidate*>& batch) {
   for (auto* c : batch) {
     if (c->seen.error) continue;
     if (c->seen.is_in_hand)
-      do_afterwards(*c, queue_verb::remove, false);
+      do_afterwards(c->seen.id, queue_verb::remove, c->recipients, false);
     else if (c->seen.recipients < c->seen.pending)
       rest.push_back(c->seen.id);
   }
@@ -309,13 +319,7 @@ net::task<void> operator_hand::reroute(const order& what, std::vector<candidate*
     change.next_hop = what.next_hop;
   }
   co_await settle_batch(batch, std::move(changes));
-  std::vector<queue_id> again;
-  for (auto* c : batch) {
-    if (c->seen.error) continue;
-    if (c->seen.is_in_hand) do_afterwards(*c, queue_verb::reroute, true);
-    if (!c->seen.is_in_hand) again.push_back(c->seen.id);
-  }
-  co_await add_again(std::move(again), true);
+  co_await go_on(batch);
 }
 
 // Its own copies: whoever gave the order may be gone before it is carried out.
@@ -329,9 +333,10 @@ struct operator_hand::bounce_work {
 
 net::task<void> operator_hand::bounce(std::vector<candidate*>& batch) {
   co_await withdraw_batch(batch);
+  co_await let_states_arrive();
   const auto work = std::make_shared<bounce_work>(here().executor);
   for (const auto* c : batch) {
-    if (c->seen.is_in_hand) do_afterwards(*c, queue_verb::bounce, false);
+    if (c->seen.is_in_hand) do_afterwards(c->seen.id, queue_verb::bounce, c->recipients, false);
     work->batch.push_back(*c);
   }
   for (std::size_t i = 0; i < bounces_at_a_time && i < work->batch.size(); ++i) {
@@ -350,15 +355,26 @@ net::task<void> operator_hand::bounce(std::vector<candidate*>& batch) {
 }
 
 net::task<void> operator_hand::bounce_lane(std::shared_ptr<bounce_work> work) {
+  struct lane {
+    explicit lane(std::shared_ptr<bounce_work> of) : all(std::move(of)) {}
+    ~lane() {
+      --all->lanes;
+      all->over.notify_all();
+    }
+    lane(const lane&) = delete;
+    lane& operator=(const lane&) = delete;
+    std::shared_ptr<bounce_work> all;
+  };
+  const lane here_until_the_end(work);
   while (work->next < work->batch.size()) {
     auto& c = work->batch[work->next++];
     if (c.seen.is_in_hand) continue;
     const auto id = c.seen.id;
     auto recipients = c.recipients;
+    // Until it is known: an exception leaves it so.
+    c.seen.error = make_error_code(errc::cancelled);
     c.seen.error = co_await bounce_one(id, std::move(recipients));
   }
-  --work->lanes;
-  work->over.notify_all();
 }
 
 net::task<error_code> operator_hand::bounce_one(queue_id id, std::vector<std::size_t> recipients) {

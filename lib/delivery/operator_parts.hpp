@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <exception>
 #include <mutex>
 
 #include "delivery/operator_hand.hpp"
