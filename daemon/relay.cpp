@@ -40,6 +40,8 @@ relay::relay(const config::settings& settings, world surroundings)
       failures_(settings_.auth),
       reports_(settings_),
       slots_(settings_.delivery.concurrency),
+      host_places_(
+          std::make_shared<delivery::host_places>(settings_.delivery.concurrency_per_host)),
       longest_wait_(longest_wait(routes_)),
       index_changed_(world_.workers.front()->executor) {
   load_tls();
@@ -165,7 +167,7 @@ void relay::make_deliveries(std::size_t number) {
   w.dispatcher = std::make_unique<queue::dispatcher>(number, schedules(), routes_);
   w.hosts = std::make_unique<delivery::connections>(delivery::connections_world{
       w.world, settings_, routes_, client_tls_, *world_.resolvers[number], *world_.events,
-      [this](const endpoint& to) { return is_own(to); }});
+      [this](const endpoint& to) { return is_own(to); }, host_places_});
   w.settler = std::make_unique<delivery::settler>(
       delivery::settler_world{w.world, settings_, w.gate, ids_, budget_, reports_, *world_.events,
                               [&w](const auto& report) { w.dispatcher->add(report); }});

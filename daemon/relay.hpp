@@ -124,6 +124,7 @@ class relay {
   std::unique_ptr<spool::store> store_;
   delivery::report_book reports_;
   delivery::connection_slots slots_;
+  std::shared_ptr<delivery::host_places> host_places_;
   duration longest_wait_;  // between two attempts
   std::vector<std::unique_ptr<worker_parts>> workers_;
   std::vector<endpoint> own_endpoints_;  // does not change once deliveries have begun

@@ -14,6 +14,7 @@
 #include "base/event.hpp"
 #include "delivery/classify.hpp"
 #include "delivery/client_session.hpp"
+#include "delivery/host_places.hpp"
 #include "dns/hosts.hpp"
 #include "net/task_group.hpp"
 #include "policy/route.hpp"
@@ -49,6 +50,8 @@ struct connections_world {
   dns::resolver& resolver;
   event_sink& events;
   std::function<bool(const endpoint&)> is_own;  ///< we listen there
+  /// Of all workers; null: there is only this one.
+  std::shared_ptr<host_places> places = nullptr;
 };
 
 /// A TLS context for each set of files that the routes name. Throws std::runtime_error with a

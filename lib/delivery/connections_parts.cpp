@@ -6,14 +6,18 @@
 
 namespace relais::delivery {
 
+session_counts::session_counts(net::asio::any_io_executor executor,
+                               std::shared_ptr<host_places> places, std::size_t limit)
+    : executor_(std::move(executor)), places_(std::move(places)) {
+  if (!places_) places_ = std::make_shared<host_places>(limit);
+  me_ = places_->join(executor_, [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (!alive.expired()) announce();
+  });
+}
+
 const session_counts::host* session_counts::find(const std::string& where) const {
   const auto at = hosts_.find(where);
   return at == hosts_.end() ? nullptr : &at->second;
-}
-
-std::size_t session_counts::sessions(const std::string& where) const {
-  const auto* known = find(where);
-  return known == nullptr ? 0 : known->sessions;
 }
 
 void session_counts::announce() {
@@ -43,6 +47,7 @@ session_ticket::~session_ticket() {
   if (is_probe_) --host.probes;
   if (--host.sessions == 0) counts_->hosts_.erase(at);
   --counts_->total_;
+  counts_->places_->give_back(where);
   counts_->announce();
 }
 
@@ -94,7 +99,8 @@ net::task<void> say_quit(std::unique_ptr<client_session> session) {
 
 connections_parts::connections_parts(connections_world surroundings)
     : around(std::move(surroundings)),
-      counts(std::make_shared<session_counts>(around.world.executor)),
+      counts(std::make_shared<session_counts>(around.world.executor, around.places,
+                                              around.settings.delivery.concurrency_per_host)),
       book(book_options(around.settings.delivery)),
       profiles(number_profiles(around.routes)),
       expiry(around.world.alarms.make([this] { close_expired(); })),
@@ -151,7 +157,7 @@ void connections_parts::close_expired() {
 
 bool connections_parts::make_room(const std::string& where) {
   const auto& delivery = around.settings.delivery;
-  if (counts->sessions(where) >= delivery.concurrency_per_host) {
+  if (!counts->take_place(where)) {
     // An idle one of another kind makes place as soon as it is closed.
     auto spare =
         idle.take_oldest([&](const client_session& s) { return ticket_of(s).where == where; });

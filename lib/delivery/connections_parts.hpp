@@ -27,10 +27,13 @@ class session_counts {
     std::size_t ready = 0;     ///< of them
     std::size_t probes = 0;    ///< of them, while it was dead
   };
-  explicit session_counts(net::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  /// `limit` is per host, unless places are shared with others.
+  session_counts(net::asio::any_io_executor executor, std::shared_ptr<host_places> places,
+                 std::size_t limit);
 
   const host* find(const std::string& where) const;
-  std::size_t sessions(const std::string& where) const;
+  /// One more session may be there: to be followed by a ticket. False: announce() follows.
+  bool take_place(const std::string& where) { return places_->take(me_, where); }
   std::size_t total() const noexcept { return total_; }
   const std::unordered_map<std::string, host>& all() const noexcept { return hosts_; }
   /// Calls on_free, in a turn of its own.
@@ -41,13 +44,16 @@ class session_counts {
  private:
   friend class session_ticket;
   net::asio::any_io_executor executor_;
+  std::shared_ptr<host_places> places_;
+  std::size_t me_ = 0;
   std::unordered_map<std::string, host> hosts_;
   std::size_t total_ = 0;
   bool is_announced_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-/// Belongs to one session, from the connect on; its end is the session's.
+/// Belongs to one session, from the connect on, for which a place was taken; its end is the
+/// session's.
 class session_ticket {
  public:
   session_ticket(std::shared_ptr<session_counts> counts, const session_target& to, bool is_probe);
