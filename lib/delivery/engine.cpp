@@ -97,8 +97,8 @@ void engine::wake(destination& to) {
   } else if (to.has_overdue()) {
     look_at(to);
   }
-  // Not released: the caller may be the schedule.
-  if (part.is_idle() && !part.is_remembered) to.delivery.reset();
+  // Not released: the caller may be the schedule. What was learned is for rest() to remember.
+  if (part.is_idle() && !part.is_remembered && !part.has_learned()) to.delivery.reset();
 }
 
 bool engine::wants_session(const destination& to, const outbound& part) const {
@@ -238,9 +238,7 @@ void engine::rest(destination& to) {
     if (!part.is_idle()) return;
     part.idle_since = world_.clock.now();
     if (part.is_remembered) return;
-    const bool has_learned =
-        part.has_succeeded || part.messages.is_limited() || part.connections.is_limited();
-    if (has_learned && !draining_) {
+    if (part.has_learned() && !draining_) {
       part.is_remembered = true;
       idle_.push_back({part.idle_since + idle_memory, to.hop});
       if (idle_.size() == 1) idle_alarm_->set(idle_.front().until);

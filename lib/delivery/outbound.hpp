@@ -44,6 +44,10 @@ struct outbound final : queue::delivery_part {
   bool is_idle() const noexcept {
     return sessions == 0 && !in_line && !for_a_host && !is_paced && !is_looked_at;
   }
+  /// Worth remembering while it has nothing to do.
+  bool has_learned() const noexcept {
+    return has_succeeded || messages.is_limited() || connections.is_limited();
+  }
 };
 
 }  // namespace relais::delivery
