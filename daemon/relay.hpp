@@ -12,6 +12,7 @@
 #include "config/settings.hpp"
 #include "daemon/control.hpp"
 #include "delivery/connection_slots.hpp"
+#include "delivery/host_places.hpp"
 #include "delivery/report_book.hpp"
 #include "dns/resolver.hpp"
 #include "http/server.hpp"
