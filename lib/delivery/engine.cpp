@@ -97,8 +97,8 @@ void engine::wake(destination& to) {
   } else if (to.has_overdue()) {
     look_at(to);
   }
-  // Not released: the caller may be the schedule. What was learned is for rest() to remember.
-  if (part.is_idle() && !part.is_remembered && !part.has_learned()) to.delivery.reset();
+  // Not released: the caller may be the schedule.
+  if (part.is_idle() && !remember(to, part)) to.delivery.reset();
 }
 
 bool engine::wants_session(const destination& to, const outbound& part) const {
@@ -118,8 +118,8 @@ standing standing_of(const destination& to, const outbound& part) {
 bool engine::begin(destination& to, outbound& part) {
   const auto as = standing_of(to, part);
   if (is_paced(to, part)) return false;
-  const auto& line = line_of(as);
-  if (!may_begin() || line.running >= line.most || !take_slot()) {
+  const auto& mine = line_of(as);
+  if (!may_begin() || mine.running >= mine.most || !take_slot()) {
     wait_in_line(to, part, as);
     return false;
   }
@@ -172,11 +172,11 @@ void engine::wait_in_line(destination& to, outbound& part, standing as) {
 
 destination* engine::next_in_line() {
   for (std::size_t i = 0; i < lines_.size(); ++i) {
-    auto& line = lines_[(turn_ + i) % lines_.size()];
-    if (line.waiting.empty() || line.running >= line.most) continue;
+    auto& one = lines_[(turn_ + i) % lines_.size()];
+    if (one.waiting.empty() || one.running >= one.most) continue;
     turn_ = (turn_ + i + 1) % lines_.size();
-    auto* first = line.waiting.front();
-    line.waiting.pop_front();
+    auto* first = one.waiting.front();
+    one.waiting.pop_front();
     part_of(*first).in_line = false;
     return first;
   }
@@ -192,7 +192,7 @@ bool engine::can_serve_line() const {
 // whose it is: who is turned away would lose the turn.
 void engine::serve_lines() {
   std::size_t left = 0;
-  for (const auto& line : lines_) left += line.waiting.size();
+  for (const auto& one : lines_) left += one.waiting.size();
   if (draining_ || ((left > 0 || !to_look_at_.empty()) && !may_begin())) left = 0;
   for (; left > 0 && can_serve_line(); --left) {
     if (granted_ == 0) {
@@ -222,31 +222,40 @@ void engine::host_is_free() {
 
 // One at a time: whether the connection that became free helps it is known when it has tried.
 void engine::try_for_a_host() {
-  if (host_tries_ == 0 || for_a_host_.empty()) return;
-  --host_tries_;
-  auto& next = *for_a_host_.front();
-  for_a_host_.pop_front();
-  part_of(next).for_a_host = false;
-  wake(next);
-  rest(next);
+  while (host_tries_ > 0 && !for_a_host_.empty()) {
+    --host_tries_;
+    auto& next = *for_a_host_.front();
+    for_a_host_.pop_front();
+    part_of(next).for_a_host = false;
+    wake(next);
+    const auto* part = static_cast<const outbound*>(next.delivery.get());
+    const bool will_try =
+        part != nullptr && (part->sessions > 0 || part->in_line || part->is_paced);
+    rest(next);
+    if (will_try) return;  // the next one behind its session, see tenure
+  }
 }
 
 // Not from within a call of the schedule.
 void engine::rest(destination& to) {
   if (to.delivery) {
     auto& part = part_of(to);
-    if (!part.is_idle()) return;
-    part.idle_since = world_.clock.now();
-    if (part.is_remembered) return;
-    if (part.has_learned() && !draining_) {
-      part.is_remembered = true;
-      idle_.push_back({part.idle_since + idle_memory, to.hop});
-      if (idle_.size() == 1) idle_alarm_->set(idle_.front().until);
-      return;
-    }
+    if (!part.is_idle() || remember(to, part)) return;
     to.delivery.reset();
   }
   scheduler_.release(to);
+}
+
+// True: something was learned of it, so the part of the idle destination is kept for a while.
+bool engine::remember(destination& to, outbound& part) {
+  const bool is_limited = part.messages.is_limited() || part.connections.is_limited();
+  if (draining_ || (!part.has_succeeded && !is_limited)) return part.is_remembered;
+  part.idle_since = world_.clock.now();
+  if (part.is_remembered) return true;
+  part.is_remembered = true;
+  idle_.push_back({part.idle_since + idle_memory, to.hop});
+  if (idle_.size() == 1) idle_alarm_->set(idle_.front().until);
+  return true;
 }
 
 void engine::forget_idle() {

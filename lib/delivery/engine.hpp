@@ -79,6 +79,7 @@ class engine {
   void host_is_free();
   void try_for_a_host();
   void rest(queue::destination& to);
+  bool remember(queue::destination& to, outbound& part);
   void forget_idle();
   bool others_wait() const;
 
@@ -109,7 +110,8 @@ class engine {
   void is_down(course& c, const verdict& why);
 
   // engine_jobs.cpp: jobs that go back into the schedule.
-  void come_back(queue::destination& to, parcel& p, remainder rest, bool for_destination);
+  void come_back(queue::destination& to, parcel& p, remainder rest, bool for_destination,
+                 bool is_lost = false);
   void put_back(queue::destination& to, parcel& p);
   void later(queue::destination& to, parcel& p, duration wait);
   void take_fallback(queue::destination& to, queue::delivery_job job);

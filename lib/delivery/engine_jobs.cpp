@@ -16,8 +16,10 @@ verdict engine::unreadable(queue_id id, error_code why) {
   return v;
 }
 
-// `for_destination`: the message itself is not to blame.
-void engine::come_back(destination& to, parcel& p, remainder rest, bool for_destination) {
+// `for_destination`: the message itself is not to blame. `is_lost`: it may have been delivered, so
+// nobody gets it before its time, the fallback neither (RFC 1047).
+void engine::come_back(destination& to, parcel& p, remainder rest, bool for_destination,
+                       bool is_lost) {
   auto job = std::move(p.job);
   const bool is_untried = p.how.is_untried;
   p.clear();
@@ -26,7 +28,7 @@ void engine::come_back(destination& to, parcel& p, remainder rest, bool for_dest
   job.attempts = rest.attempts;
   job.warnings = rest.warnings;
   const auto due = scheduler_.due_at(rest.next_attempt);
-  if (scheduler_.wants_fallback(to, job)) {
+  if (!is_lost && scheduler_.wants_fallback(to, job)) {
     take_fallback(to, std::move(job));
   } else if (!for_destination || to.state() == destination_state::open) {
     scheduler_.postpone(to, std::move(job), due);

@@ -19,14 +19,17 @@ namespace {
 // So many sessions in a row that break in the middle are no accident of one message.
 constexpr unsigned most_troubles = 3;
 
-bool is_delivered(const recipient_reply& r) {
-  return r.remote && r.remote->is_positive() && r.step == client_step::content;
-}
-
 bool is_beyond_limit(const recipient_reply& r) {
   if (r.fault == local_fault::beyond_recipient_limit) return true;
   return r.remote && r.step == client_step::rcpt &&
          (r.remote->code() == 452 || r.remote->code() == 552);
+}
+
+/// Delivered, or refused for good.
+bool is_decided(const recipient_reply& r) {
+  if (!r.remote || is_beyond_limit(r)) return false;
+  if (r.remote->is_positive()) return r.step == client_step::content;
+  return r.remote->is_permanent() && r.step == client_step::rcpt;
 }
 
 bool is_for_another_host(const recipient_reply& r) {
@@ -68,11 +71,11 @@ queue::delivery_job take_out(parcel& p, bool such(const recipient_reply&)) {
 }  // namespace
 
 // RFC 5321 4.5.3.1.10: recipients beyond the server's limit follow in a transaction of their own,
-// at once. Only where others were delivered, so that every round makes progress.
+// at once. Only where somebody's fate was decided, so that every round makes progress.
 void engine::take_out_overflow(destination& to, parcel& p) {
   const auto& results = p.out.what.results;
   if (std::ranges::none_of(results, is_beyond_limit)) return;
-  if (std::ranges::none_of(results, is_delivered)) return;
+  if (std::ranges::none_of(results, is_decided)) return;
   scheduler_.put_back(to, take_out(p, is_beyond_limit));
 }
 
@@ -151,8 +154,9 @@ net::task<void> engine::settle(destination& to, parcel& p, std::vector<verdict> 
   const bool for_destination = std::ranges::all_of(verdicts, [](const verdict& v) {
     return v.what != outcome::deferred || (concerns_health(v) && !v.may_be_delivered);
   });
+  const bool is_lost = std::ranges::any_of(verdicts, &verdict::may_be_delivered);
   auto rest = co_await settler_.settle(p.job, routes_.at(to.hop), std::move(verdicts), p.how);
-  come_back(to, p, std::move(rest), for_destination);
+  come_back(to, p, std::move(rest), for_destination, is_lost);
 }
 
 void engine::apply_rules(destination& to, const parcel& p, const std::string& host,

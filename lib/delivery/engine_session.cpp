@@ -16,6 +16,8 @@ namespace {
 constexpr unsigned messages_in_a_row = 16;
 // How long a message waits for memory before it asks again.
 constexpr auto memory_wait = 1s;
+// So many jobs move to the fallback in one turn.
+constexpr unsigned moves_in_a_row = 64;
 }  // namespace
 
 net::task<void> engine::serve(destination& to, standing as) {
@@ -56,7 +58,7 @@ bool engine::next_job(course& c, parcel& into) {
     ring_at(c.to, part, at);
     return false;
   }
-  for (;;) {
+  for (unsigned moved = 0; moved < moves_in_a_row; ++moved) {
     auto job = scheduler_.take(c.to);
     if (!job) return false;
     if (scheduler_.wants_fallback(c.to, *job)) {
@@ -69,6 +71,7 @@ bool engine::next_job(course& c, parcel& into) {
     part.messages.took(now);
     return true;
   }
+  return false;  // the next session goes on with it
 }
 
 // False: the job is settled or waits.

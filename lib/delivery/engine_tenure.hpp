@@ -24,6 +24,7 @@ struct engine::tenure {
     owner.wake(to);
     owner.rest(to);
     owner.serve_lines();
+    owner.try_for_a_host();
   }
   /// It has a job.
   void begin() noexcept {

@@ -20,6 +20,11 @@ bool may_need_conversion(const queue::queued_message& m, const smtp::server_feat
   return !peer.eight_bit_mime && m.envelope->body != smtp::body_type::binary_mime;
 }
 
+/// Beyond a part of the budget it would wait for memory for ever.
+bool is_convertible(std::uint64_t size, const queue::memory_budget& budget) {
+  return size <= largest_conversion && (growth + 1) * size <= budget.limit();
+}
+
 }  // namespace
 
 void parcel::clear() {
@@ -65,12 +70,14 @@ net::task<error_code> loader::load(parcel& p, smtp::server_features peer) {
   const bool may_convert = may_need_conversion(m, peer) && options_.convert_8bit;
   p.whole_ = m.content;
   if (!p.whole_) {
-    const bool wants_whole = m.size <= read_whole || (may_convert && m.size <= largest_conversion);
-    if (wants_whole && p.lease_.cover(m.size)) {
+    const bool must_be_whole = may_convert && is_convertible(m.size, budget_);
+    if ((m.size <= read_whole || must_be_whole) && p.lease_.cover(m.size)) {
       auto read = co_await gate_.read(m.id);
       if (!read) co_return read.error();
       p.whole_ = std::move(*read);
     }
+    // In pieces it could not be converted, and be refused for good for want of memory.
+    if (!p.whole_ && must_be_whole) co_return make_error_code(errc::out_of_memory_budget);
   }
   if (!p.whole_) co_return co_await load_pieces(p);
   error_code fault;
@@ -100,7 +107,7 @@ error_code loader::convert(parcel& p) {
     what.body = smtp::body_type::seven_bit;
     return {};
   }
-  if (octets.size() > largest_conversion) return {};
+  if (!is_convertible(octets.size(), budget_)) return {};
   if (!p.lease_.cover(p.lease_.octets() + growth * octets.size())) {
     return make_error_code(errc::out_of_memory_budget);
   }
