@@ -98,7 +98,7 @@ void engine::wake(destination& to) {
     look_at(to);
   }
   // Not released: the caller may be the schedule.
-  if (part.is_idle() && !part.is_remembered) to.delivery.reset();
+  if (part.is_idle() && !remember(to, part)) to.delivery.reset();
 }
 
 bool engine::wants_session(const destination& to, const outbound& part) const {
@@ -235,20 +235,22 @@ void engine::try_for_a_host() {
 void engine::rest(destination& to) {
   if (to.delivery) {
     auto& part = part_of(to);
-    if (!part.is_idle()) return;
-    part.idle_since = world_.clock.now();
-    if (part.is_remembered) return;
-    const bool has_learned =
-        part.has_succeeded || part.messages.is_limited() || part.connections.is_limited();
-    if (has_learned && !draining_) {
-      part.is_remembered = true;
-      idle_.push_back({part.idle_since + idle_memory, to.hop});
-      if (idle_.size() == 1) idle_alarm_->set(idle_.front().until);
-      return;
-    }
+    if (!part.is_idle() || remember(to, part)) return;
     to.delivery.reset();
   }
   scheduler_.release(to);
+}
+
+// True: something was learned of it, so the part of the idle destination is kept for a while.
+bool engine::remember(destination& to, outbound& part) {
+  const bool is_limited = part.messages.is_limited() || part.connections.is_limited();
+  if (draining_ || (!part.has_succeeded && !is_limited)) return part.is_remembered;
+  part.idle_since = world_.clock.now();
+  if (part.is_remembered) return true;
+  part.is_remembered = true;
+  idle_.push_back({part.idle_since + idle_memory, to.hop});
+  if (idle_.size() == 1) idle_alarm_->set(idle_.front().until);
+  return true;
 }
 
 void engine::forget_idle() {

@@ -79,6 +79,7 @@ class engine {
   void host_is_free();
   void try_for_a_host();
   void rest(queue::destination& to);
+  bool remember(queue::destination& to, outbound& part);
   void forget_idle();
   bool others_wait() const;
 

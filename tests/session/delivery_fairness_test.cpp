@@ -27,14 +27,14 @@ TEST_CASE("destinations that wait for the one connection take turns") {
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@far.test"));
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@b.test"));
   for (int i = 0; i < 200; ++i) s.submit(scene::letter("me@here.test", "joe@c.test"));
-  // Behind the first turns, when all are known to answer.
+  // Behind the first turns, when all are known to answer, and before the first has no more.
   REQUIRE(s.until([&] { return s.first->taken.size() == 400; }, 1h));
   std::map<std::string, int> served;
-  for (std::size_t i = 100; i < 400; ++i) ++served[s.first->taken[i].forward_paths.front()];
+  for (std::size_t i = 130; i < 370; ++i) ++served[s.first->taken[i].forward_paths.front()];
   for (const auto* to : {"joe@far.test", "joe@b.test", "joe@c.test"}) {
     INFO(to);
-    CHECK(served[to] >= 80);
-    CHECK(served[to] <= 120);
+    CHECK(served[to] >= 60);
+    CHECK(served[to] <= 100);
   }
   REQUIRE(s.until([&] { return s.first->taken.size() == 600; }, 1h));
 }

@@ -10,6 +10,14 @@ namespace relais::testing {
 
 using namespace std::chrono_literals;
 
+namespace {
+// No route of a test names files of its own. Once: to read the system's certificates takes long.
+const tls::client_contexts& contexts() {
+  static const auto made = delivery::client_contexts_of(policy::routes(config::settings()));
+  return made;
+}
+}  // namespace
+
 struct delivery_scene::parts {
   struct worker {
     worker(const net::runtime& w, spool::store& store, spool::runner& readers,
@@ -38,12 +46,10 @@ struct delivery_scene::parts {
   explicit parts(const config::settings& settings)
       : routes(settings),
         rules(settings.reply_rules),
-        tls(delivery::client_contexts_of(routes)),
         reports(settings),
         slots(settings.delivery.concurrency) {}
   policy::routes routes;
   policy::reply_rules rules;
-  tls::client_contexts tls;
   delivery::report_book reports;
   delivery::connection_slots slots;
   durable handed_in;
@@ -116,7 +122,7 @@ void delivery_scene::begin() {
     auto& w = *p.all[i];
     w.dispatcher = std::make_unique<queue::dispatcher>(i, all, p.routes);
     w.hosts = std::make_unique<delivery::connections>(delivery::connections_world{
-        here, settings, p.routes, p.tls, dns, log, [](const endpoint&) { return false; }});
+        here, settings, p.routes, contexts(), dns, log, [](const endpoint&) { return false; }});
     w.settler = std::make_unique<delivery::settler>(
         delivery::settler_world{here, settings, w.gate, ids, budget, p.reports, log,
                                 [&w](const auto& report) { w.dispatcher->add(report); }});
