@@ -316,6 +316,51 @@ TEST_CASE("what is rerouted while it is being delivered takes its new way when t
   CHECK(s.remote->taken[0].forward_paths == std::vector<std::string>{"you@far.test"});
 }
 
+TEST_CASE("orders for a message that is being delivered are carried out once") {
+  in_hand_scene s(21);
+  const std::string there = R"(,"next_hop":"[198.51.100.25]")";
+  s.outcome("reroute", s.id, there);
+  s.pass(5s);
+  s.outcome("reroute", s.id, R"(,"next_hop":"")");
+  s.outcome("hold", s.id);
+  s.outcome("release", s.id);
+  s.outcome("reroute", s.id, there);
+  REQUIRE(s.until_taken(1, 30min));
+  s.pass(12h);
+  CHECK(s.remote->taken.size() == 1);
+}
+
+TEST_CASE("a release does not double the recipients that no route holds") {
+  scene s(22);
+  auto& row = s.relay.settings.routes.emplace_back();
+  row.recipients = {"held.test"};
+  row.action = config::route_action::hold;
+  s.relay.start();
+  s.send({"you@far.test", "her@held.test"});
+  REQUIRE(s.until_deferred());
+  const auto id = s.only_id();
+  CHECK(s.outcome("release", id) == "is held by its route, reroute it");
+  CHECK(s.outcome("reroute", id, R"(,"next_hop":"far.test")") == "rerouted");
+  CHECK(s.outcome("release", id) == "released");
+  s.remote_comes_up();
+  s.pass(12h);
+  std::map<std::string, int> taken;
+  for (const auto& t : s.remote->taken)
+    for (const auto& to : t.forward_paths) ++taken[to];
+  CHECK(taken == std::map<std::string, int>{{"you@far.test", 1}, {"her@held.test", 1}});
+}
+
+TEST_CASE("a part of a message cannot take another way") {
+  scene s(23);
+  s.relay.start();
+  s.send({"you@far.test", "her@dead.test"});
+  REQUIRE(s.until_deferred(2));
+  const auto id = s.only_id();
+  CHECK(s.outcome("reroute", id,
+                  R"(,"recipient":"dead.test","confirm":true,"next_hop":"far.test")") ==
+        "has other recipients as well, give its id to send all there");
+}
+
 TEST_CASE("a suspended destination gets nothing until it is resumed, over restarts as well") {
   scene s(16);
   s.relay.settings.retry.delay_warnings.clear();  // the sender is served by the same host
