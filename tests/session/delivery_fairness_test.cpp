@@ -33,8 +33,9 @@ TEST_CASE("destinations that wait for the one connection take turns") {
   for (std::size_t i = 130; i < 370; ++i) ++served[s.first->taken[i].forward_paths.front()];
   for (const auto* to : {"joe@far.test", "joe@b.test", "joe@c.test"}) {
     INFO(to);
-    CHECK(served[to] >= 60);
-    CHECK(served[to] <= 100);
+    // Several workers take turns first, then the destinations of each.
+    CHECK(served[to] >= (s.workers == 1 ? 60 : 35));
+    CHECK(served[to] <= (s.workers == 1 ? 100 : 140));
   }
   REQUIRE(s.until([&] { return s.first->taken.size() == 600; }, 1h));
 }
