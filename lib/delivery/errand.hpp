@@ -29,12 +29,12 @@ inline place place_of(const net::runtime& worker) {
 /// place. (Not co_spawn() on the other executor: asio#1332.)
 template <class T>
 net::task<T> errand(net::asio::any_io_executor home, place there, std::function<T()> work) {
-  struct outcome {
-    explicit outcome(const net::asio::any_io_executor& executor) : resumed(executor) {}
+  struct answer {
+    explicit answer(const net::asio::any_io_executor& executor) : resumed(executor) {}
     net::condition resumed;
     std::optional<T> value;
   };
-  const auto shared = std::make_shared<outcome>(home);
+  const auto shared = std::make_shared<answer>(home);
   there([shared = shared, work = std::move(work), home]() mutable {
     // In a box: what is posted may have to be copied.
     auto value = std::make_shared<T>(work());

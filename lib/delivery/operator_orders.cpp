@@ -193,7 +193,12 @@ net::task<void> operator_hand::perform(const order& what, std::vector<candidate>
   }
   for (auto* c : meant) {
     auto& o = c->seen;
-    if (o.error) {
+    if (o.error == errc::not_found) {  // delivered while the order was carried out
+      o.error = error_code();
+      o.is_known = true;
+      o.changes = false;
+      o.sentence = "had left the queue already";
+    } else if (o.error) {
       o.changes = false;
       o.sentence = "not " + std::string(done_word(what.verb)) + ": " + o.error.message();
     } else {

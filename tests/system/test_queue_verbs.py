@@ -14,6 +14,7 @@ import subprocess
 
 from harness import relaisctl
 from harness.case import SystemTest, main
+from harness.process import eventually
 from harness.sink import Sink
 from harness.world import SMTP_PORT
 
@@ -236,15 +237,18 @@ class Verbs(SystemTest):
         identity, content = self.message()
         self.submit(self.relay, SENDER, [FAR], content)
         self.relay.restart()
+        self.relay.wait_for_log("found in the spool")
         self.assertIn(f"{HOP} (suspended)", self.ctl("destinations").text)
         self.assertEqual(self.ctl("destinations", "--closed", "--json").json()[0]["state"], "suspended")
         self.relay.kill()
         self.relay.start()
+        self.relay.wait_for_log("found in the spool")
         self.assertEqual(len(self.queued()), 1)
         self.assertEqual(len(self.sink.messages()), self.before)
         self.ctl("destination", "resume", "far.test.example")
         self.assertEqual(self.arrived(1), [f"<{identity}>"])
         self.relay.restart()
+        self.relay.wait_for_log("found in the spool")
         self.assertEqual(self.ctl("destinations", "--closed", "--json").json(), [])
         self.assertIn("no such destination",
                       self.ctl("destination", "resume", "nowhere.test.example", code=NO_INPUT).errors)
@@ -267,8 +271,9 @@ class Verbs(SystemTest):
             self.assertIn("relaisd is not running", self.ctl(*arguments, code=UNAVAILABLE).errors)
         self.start_sink()
         self.relay.start()
+        self.relay.wait_for_log("found in the spool")
         self.assertEqual(self.arrived(1), [second_identity])
-        self.assertEqual(self.queued(), [first])
+        eventually(lambda: self.queued() == [first], lambda: f"only {first} is queued: {self.queued()}")
 
     def test_a_spool_that_is_named_is_left_alone_while_the_daemon_runs(self):
         outcome = relaisctl.run("--spool", self.relay.spool, "queue", "list")
