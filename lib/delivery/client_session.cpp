@@ -29,15 +29,17 @@ std::string client_session::relay_text() const {
 }
 
 net::task<bool> client_session::open() {
-  if (co_await connect_and_set_up(options_.tls.level)) co_return true;
-  if (!may_fall_back()) co_return false;
+  const auto level = options_.tls.level;
+  const bool is_up = co_await connect_and_set_up(level);
+  if (is_up || !may_fall_back()) co_return is_up;
   fell_back_ = co_await connect_and_set_up(smtp::tls_level::none);
   co_return fell_back_;
 }
 
 net::task<bool> client_session::open(std::unique_ptr<net::transport> connected) {
-  if (co_await set_up(std::move(connected), options_.tls.level)) co_return true;
-  if (!may_fall_back()) co_return false;
+  const auto level = options_.tls.level;
+  const bool is_up = co_await set_up(std::move(connected), level);
+  if (is_up || !may_fall_back()) co_return is_up;
   fell_back_ = co_await connect_and_set_up(smtp::tls_level::none);
   co_return fell_back_;
 }
