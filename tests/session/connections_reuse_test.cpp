@@ -121,11 +121,11 @@ TEST_CASE("a connection is not used beyond its lifetime") {
 }
 
 TEST_CASE("one host has no more sessions than it may have and a worse one is not used instead") {
+  std::size_t freed = 0;
   connections_scene s("delivery: {concurrency_per_host: 2}");
   auto& mx = s.add("192.0.2.1", "far.test", 10);
   auto& backup = s.add("192.0.2.2", "far.test", 20);
   s.dns.add_mx("other.test", 5, "mx1.test");
-  std::size_t freed = 0;
   s.pool->on_free([&] { ++freed; });
   auto first = s.reach("b@far.test");
   auto second = s.reach("b@other.test");
