@@ -248,8 +248,7 @@ void engine::rest(destination& to) {
 
 // True: something was learned of it, so the part of the idle destination is kept for a while.
 bool engine::remember(destination& to, outbound& part) {
-  const bool is_limited = part.messages.is_limited() || part.connections.is_limited();
-  if (draining_ || (!part.has_succeeded && !is_limited)) return part.is_remembered;
+  if (draining_ || !part.has_learned()) return part.is_remembered;
   part.idle_since = world_.clock.now();
   if (part.is_remembered) return true;
   part.is_remembered = true;

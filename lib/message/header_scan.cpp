@@ -1,9 +1,8 @@
 #include "message/header_scan.hpp"
 
-#include <cstdint>
-#include <cstring>
 
 #include "base/text.hpp"
+#include "message/conversion.hpp"
 #include "message/header_fields.hpp"
 
 namespace relais::message {
@@ -25,17 +24,6 @@ std::string message_id_of(std::string_view value) {
     id += c;
   }
   return id.size() <= 2 || id.size() > longest_message_id ? std::string() : id;
-}
-
-bool has_eight_bit(std::string_view text) noexcept {
-  std::uint64_t seen = 0;
-  for (; text.size() >= sizeof seen; text.remove_prefix(sizeof seen)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text.data(), sizeof word);
-    seen |= word;
-  }
-  for (const char c : text) seen |= static_cast<unsigned char>(c);
-  return (seen & 0x8080808080808080u) != 0;
 }
 
 }  // namespace
@@ -63,7 +51,7 @@ header_summary scan_header(std::string_view content) {
       default: break;
     }
   });
-  summary.has_utf8 = has_eight_bit(content.substr(0, summary.length));
+  summary.has_utf8 = is_8bit(content.substr(0, summary.length));
   return summary;
 }
 

@@ -8,7 +8,30 @@ from .world import PEERS
 ROOT = PEERS / "dovecot-core/usr"
 
 
-class Dovecot:
+class Service:
+    """What runs in the namespace; `roots`: unpacked packages, each over those behind it."""
+
+    roots = (ROOT,)
+
+    def start(self):
+        lower = ":".join(str(root) for root in self.roots)
+        inside = (f"mount -t overlay overlay -o lowerdir={lower}:/usr /usr && "
+                  f"exec /usr/sbin/dovecot -F -c {self._folder}/dovecot.conf")
+        self._process = self._world.start("dovecot", ["unshare", "--mount", "sh", "-c", inside])
+        eventually(lambda: self.socket.exists() or not self._process.is_running(), lambda: self._process.output)
+        if not self._process.is_running():
+            raise AssertionError(f"Dovecot ended:\n{self._process.output}")
+        return self
+
+    def stop(self):
+        self._process.stop()
+
+    @property
+    def output(self):
+        return self._process.output
+
+
+class Dovecot(Service):
     def __init__(self, world, users):
         """`users`: name -> password."""
         self._world = world
@@ -50,19 +73,3 @@ service stats {{
   chroot =
 }}
 """)
-
-    def start(self):
-        inside = (f"mount -t overlay overlay -o lowerdir={ROOT}:/usr /usr && "
-                  f"exec /usr/sbin/dovecot -F -c {self._folder}/dovecot.conf")
-        self._process = self._world.start("dovecot", ["unshare", "--mount", "sh", "-c", inside])
-        eventually(lambda: self.socket.exists() or not self._process.is_running(), lambda: self._process.output)
-        if not self._process.is_running():
-            raise AssertionError(f"Dovecot ended:\n{self._process.output}")
-        return self
-
-    def stop(self):
-        self._process.stop()
-
-    @property
-    def output(self):
-        return self._process.output

@@ -6,15 +6,16 @@ A user named `broken` has a Maildir that cannot be written: its deliveries fail 
 
 import shutil
 
+from .dovecot import ROOT, Service
 from .mailbox import Maildirs
-from .process import eventually
 from .world import PEERS
 
-ROOTS = (PEERS / "dovecot-lmtpd/usr", PEERS / "dovecot-core/usr")
 PORT = 2424
 
 
-class DovecotLmtp:
+class DovecotLmtp(Service):
+    roots = (PEERS / "dovecot-lmtpd/usr", ROOT)
+
     def __init__(self, world, host, domain, users):
         self.address, self.port = world.address(host), PORT
         self._world = world
@@ -69,20 +70,3 @@ service stats {{
   chroot =
 }}
 """)
-
-    def start(self):
-        lower = ":".join(str(root) for root in ROOTS)
-        inside = (f"mount -t overlay overlay -o lowerdir={lower}:/usr /usr && "
-                  f"exec /usr/sbin/dovecot -F -c {self._folder}/dovecot.conf")
-        self._process = self._world.start("dovecot", ["unshare", "--mount", "sh", "-c", inside])
-        eventually(lambda: self.socket.exists() or not self._process.is_running(), lambda: self._process.output)
-        if not self._process.is_running():
-            raise AssertionError(f"Dovecot ended:\n{self._process.output}")
-        return self
-
-    def stop(self):
-        self._process.stop()
-
-    @property
-    def output(self):
-        return self._process.output
