@@ -38,7 +38,9 @@ spool::store_options relay::store_options() {
   o.left = [events = world_.events,
             executor = world_.workers.front()->executor](std::vector<queue_id> gone) {
     net::asio::post(executor, [events, gone = std::move(gone)] {
-      for (const auto id : gone) events->emit(events::removed{id});
+      std::vector<event> lines;
+      for (const auto id : gone) lines.emplace_back(events::removed{id});
+      events->emit_all(lines);
     });
   };
   return o;

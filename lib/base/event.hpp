@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -124,6 +125,10 @@ class event_sink {
  public:
   virtual ~event_sink() = default;
   virtual void emit(const event& e) noexcept = 0;
+  /// Several of one moment, in their order.
+  virtual void emit_all(std::span<const event> together) noexcept {
+    for (const auto& e : together) emit(e);
+  }
 };
 
 /// One or more log lines, "\n" between them, each "component: text" (the daemon adds ident and

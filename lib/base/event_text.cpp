@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/event.hpp"
 #include "base/text.hpp"
@@ -20,16 +21,18 @@ std::string client_text(std::string_view name, const endpoint& client) {
 }
 
 /// Two significant digits, but no finer than 0.01 s, without trailing zeros: 123, 12, 2.1, 0.12, 0.
-std::string seconds_text(double seconds) {
-  if (!(seconds >= 0.004)) return "0";  // NaN, too; most steps are shorter
+void append_seconds(std::string& to, double seconds) {
+  if (!(seconds >= 0.004)) {  // NaN, too; most steps are shorter
+    to += '0';
+    return;
+  }
   seconds = std::min(seconds, 1e9);
   const int decimals = seconds >= 9.95 ? 0 : seconds >= 0.995 ? 1 : 2;
-  auto text = fmt::format("{:.{}f}", seconds, decimals);
-  if (decimals > 0) {
-    text.erase(text.find_last_not_of('0') + 1);
-    if (text.ends_with('.')) text.pop_back();
-  }
-  return text;
+  const auto begin = to.size();
+  fmt::format_to(std::back_inserter(to), "{:.{}f}", seconds, decimals);
+  if (to.find('.', begin) == std::string::npos) return;
+  to.erase(to.find_last_not_of('0') + 1);
+  if (to.back() == '.') to.pop_back();
 }
 
 struct text_of {
@@ -99,18 +102,36 @@ struct text_of {
                       e.recipients);
   }
 
+  // The line that there are most of: one for each recipient. Nothing is put together twice.
   std::string operator()(const events::attempted& e) const {
     const auto& t = e.took;
-    auto line = fmt::format("smtp: {}: to=<{}>, relay={}", e.id.text(), printable(e.forward_path),
-                            e.next_hop.empty() ? "none" : printable(e.next_hop));
-    if (e.connection_use > 1) line += fmt::format(", conn_use={}", e.connection_use);
-    line += fmt::format(", delay={}, delays={}/{}/{}/{}",
-                        seconds_text(t.before_queue + t.in_queue + t.connecting + t.sending),
-                        seconds_text(t.before_queue), seconds_text(t.in_queue),
-                        seconds_text(t.connecting), seconds_text(t.sending));
-    if (!e.tls.empty()) line += ", tls=" + printable(e.tls);
-    return line + fmt::format(", dsn={}, status={} ({})", printable(e.dsn), printable(e.status),
-                              printable(e.reason, reason_limit));
+    std::string line;
+    line.reserve(160 + e.forward_path.size() + e.next_hop.size() + e.reason.size());
+    line += "smtp: ";
+    line += e.id.text();
+    line += ": to=<";
+    append_printable(line, e.forward_path);
+    line += ">, relay=";
+    append_printable(line, e.next_hop.empty() ? "none" : e.next_hop);
+    if (e.connection_use > 1) line += ", conn_use=" + std::to_string(e.connection_use);
+    line += ", delay=";
+    append_seconds(line, t.before_queue + t.in_queue + t.connecting + t.sending);
+    const char* between = ", delays=";
+    for (const auto part : {t.before_queue, t.in_queue, t.connecting, t.sending}) {
+      line += between;
+      append_seconds(line, part);
+      between = "/";
+    }
+    if (!e.tls.empty()) line += ", tls=";
+    append_printable(line, e.tls);
+    line += ", dsn=";
+    append_printable(line, e.dsn);
+    line += ", status=";
+    append_printable(line, e.status);
+    line += " (";
+    append_printable(line, e.reason, reason_limit);
+    line += ')';
+    return line;
   }
 
   std::string operator()(const events::bounced& e) const {

@@ -73,16 +73,14 @@ bool is_valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
-std::string printable(std::string_view text, std::size_t limit) {
+void append_printable(std::string& to, std::string_view text, std::size_t limit) {
   static constexpr char hex[] = "0123456789abcdef";
   const bool cut = text.size() > limit;
   if (cut) text = text.substr(0, limit);
-  std::string shown;
-  shown.reserve(text.size());
   while (!text.empty()) {
     // Nearly always all of it, in one piece.
     const auto ordinary = std::ranges::find_if(text, [](char c) { return c < ' ' || c > '~'; });
-    shown.append(text.begin(), ordinary);
+    to.append(text.begin(), ordinary);
     text.remove_prefix(static_cast<std::size_t>(ordinary - text.begin()));
     if (text.empty()) break;
     const auto length = utf8_sequence(text);
@@ -90,14 +88,20 @@ std::string printable(std::string_view text, std::size_t limit) {
     const bool c1 = length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
     if (length == 0 || is_control(text[0]) || c1) {
       const auto octet = static_cast<unsigned char>(text[0]);
-      shown += {'\\', 'x', hex[octet >> 4], hex[octet & 15]};
+      to += {'\\', 'x', hex[octet >> 4], hex[octet & 15]};
       text.remove_prefix(1);
     } else {
-      shown += text.substr(0, length);
+      to += text.substr(0, length);
       text.remove_prefix(length);
     }
   }
-  if (cut) shown += "...";
+  if (cut) to += "...";
+}
+
+std::string printable(std::string_view text, std::size_t limit) {
+  std::string shown;
+  shown.reserve(std::min(text.size(), limit));
+  append_printable(shown, text, limit);
   return shown;
 }
 

@@ -50,6 +50,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) noexcept;
 /// stays; at most `limit` octets of input are shown, "..." marks the cut. What comes from the wire
 /// goes through here before a person or a terminal sees it.
 std::string printable(std::string_view text, std::size_t limit = 512);
+void append_printable(std::string& to, std::string_view text, std::size_t limit = 512);
 
 bool is_valid_utf8(std::string_view text) noexcept;
 

@@ -125,12 +125,15 @@ void settler::parts::emit_attempts(const queue::delivery_job& job,
   const auto age =
       seconds(std::chrono::duration_cast<duration>(world.world.clock.wall() - message.arrival));
   took.before_queue = std::max(0.0, age - took.in_queue - took.connecting - took.sending);
+  std::vector<std::string> forward_paths(verdicts.size());
+  std::vector<event> lines;
+  lines.reserve(verdicts.size());
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const auto& v = verdicts[i];
-    const auto to = message.envelope->forward_paths[job.recipients[i]].text();
+    forward_paths[i] = message.envelope->forward_paths[job.recipients[i]].text();
     events::attempted e;
     e.id = message.id;
-    e.forward_path = to;
+    e.forward_path = forward_paths[i];
     e.next_hop = how.relay;
     e.connection_use = how.connection_use;
     e.took = took;
@@ -140,8 +143,9 @@ void settler::parts::emit_attempts(const queue::delivery_job& job,
                : v.what == outcome::deferred ? "deferred"
                                              : "bounced";
     e.reason = v.reason;
-    world.events.emit(e);
+    lines.emplace_back(e);
   }
+  world.events.emit_all(lines);
 }
 
 /// What nobody will be told is at least in the log, in words.

@@ -124,6 +124,7 @@ class session {
   std::optional<smtp::reply_id> content_fault() const;
   net::task<void> accept_content(std::optional<smtp::reply_id> fault);
   net::task<void> append(transaction t);
+  net::task<void> give_way();
   void not_queued(queue_id id, error_code why);
 
   // Log.

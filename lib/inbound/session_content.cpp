@@ -161,7 +161,21 @@ net::task<void> session::append(transaction t) {
     lease = queue::memory_lease();
   }
   context_.enqueue(queue::make_queued(std::move(durable), std::move(lease)));
+  co_await give_way();
   protocol_.reply(reply_id::queued, id);
+}
+
+/// A worker that has more to do than it can serves hundreds of clients between two steps of a
+/// delivery, and mail piles up. Then clients wait a little longer, and what was taken goes out.
+net::task<void> session::give_way() {
+  constexpr duration busy = std::chrono::milliseconds(2);
+  constexpr duration longest = std::chrono::milliseconds(100);
+  const auto lag = context_.gate.lag();
+  // In units of what may pile up before anybody waits.
+  const auto heap = context_.budget.used() / (context_.budget.limit() / 32 + 1);
+  if (lag < busy || heap == 0 || draining_) co_return;
+  const auto pause = std::min<duration>(4 * static_cast<duration::rep>(heap) * lag, longest);
+  co_await net::sleep_for(context_.world, pause);
 }
 
 void session::not_queued(queue_id id, error_code why) {

@@ -32,14 +32,8 @@ void scheduler::on_ready(std::function<void(destination&)> wake) {
 void scheduler::begin() {
   auto& p = *parts_;
   p.has_begun = true;
-  const auto now = p.world.clock.now();
-  for (handle h = 0; h < p.jobs.end(); ++h)
-    if (p.jobs.contains(h) && p.jobs[h].state() == job_state::held_back) p.let_go(h, now);
-  for (handle h = 0; h < p.destinations.end(); ++h) {  // one that is made meanwhile says so itself
-    if (!p.destinations.contains(h)) continue;
-    p.touch(p.destinations[h]);
-    p.announce(p.destinations[h]);
-  }
+  p.first_held = 0;
+  p.arm();
 }
 
 steady_time scheduler::due_at(wall_time at) const {
@@ -86,7 +80,9 @@ void scheduler::add(const policy::next_hop& hop, new_job job) {
       p.enter_waiting(d, made, due);
       continue;
     }
-    if (job.message) p.make_hot(r, job.message);
+    // Of a long line the envelopes wait in the spool, as those of cold jobs do.
+    if (job.message && (job.message->content || d.ready_ < parts::refill_to))
+      p.make_hot(r, job.message);
     p.enter_ready(d, made, now);
   }
   p.touch(d);
@@ -100,15 +96,24 @@ void scheduler::parts::hold_back(destination& d, handle job, steady_time due) {
   ++d.in_hand_;
 }
 
-/// The caller calls touch() and announce().
-void scheduler::parts::let_go(handle job, steady_time now) {
-  auto& d = destinations[jobs[job].home];
-  const auto due = jobs[job].at;
-  --d.in_hand_;
-  if (due > now)
-    enter_waiting(d, job, due);
-  else
-    enter_ready(d, job, now);
+/// A piece of those that were held back: sessions are served in between.
+void scheduler::parts::let_some_go(steady_time now) {
+  for (const auto end = first_held + stride; first_held < end && first_held < jobs.end();
+       ++first_held) {
+    const auto job = first_held;
+    if (!jobs.contains(job) || jobs[job].state() != job_state::held_back) continue;
+    auto& d = destinations[jobs[job].home];
+    const auto due = jobs[job].at;
+    --d.in_hand_;
+    if (due > now) {
+      enter_waiting(d, job, due);
+    } else {
+      enter_ready(d, job, now);
+      d.wakes_soon_ = true;
+    }
+    touch(d);
+  }
+  if (first_held >= jobs.end()) first_held = no_handle;
 }
 
 void scheduler::parts::enter_ready(destination& d, handle job, steady_time now) {

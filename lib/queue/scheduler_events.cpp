@@ -104,9 +104,9 @@ void scheduler::parts::announce(destination& d) {
 }
 
 void scheduler::parts::arm() {
-  if (first_event == no_handle) return;
-  const auto event = destinations[first_event].event_;
-  if (event >= rings_at) return;  // it rings early enough
+  auto event = first_event == no_handle ? never : destinations[first_event].event_;
+  if (first_held != no_handle) event = steady_time::min();
+  if (event >= rings_at) return;  // it rings early enough, or nothing will happen
   const auto at = std::max(event, world.clock.now());
   if (at >= rings_at) return;
   rings_at = at;
@@ -116,6 +116,7 @@ void scheduler::parts::arm() {
 void scheduler::parts::ring() {
   rings_at = never;
   const auto now = world.clock.now();
+  if (first_held != no_handle) let_some_go(now);
   std::size_t steps = 0;
   while (first_event != no_handle && steps < stride) {
     auto& d = destinations[first_event];

@@ -43,7 +43,7 @@ struct scheduler::parts {
   /// sender knows, to the stalled ones. The caller calls touch().
   void enter_ready(destination& d, handle job, steady_time now);
   void hold_back(destination& d, handle job, steady_time due);
-  void let_go(handle job, steady_time now);
+  void let_some_go(steady_time now);
   void enter_waiting(destination& d, handle job, steady_time due);
   void enter_stalled(destination& d, handle job, steady_time deadline);
   handle pop_stalled(destination& d);
@@ -96,6 +96,7 @@ struct scheduler::parts {
   spool::store& store;
   std::function<void(destination&)> wake;
   bool has_begun = false;
+  handle first_held = no_handle;  // from here on jobs may be held back that may go now
 
   slab<job_record> jobs;
   ready_lanes lanes{jobs};

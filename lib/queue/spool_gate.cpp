@@ -131,6 +131,7 @@ void spool_gate::complete(std::vector<spool::completion> batch) {
   {
     const std::lock_guard lock(mutex_);
     first = inbox_.empty();
+    if (first) posted_ = world_.clock.now();
     inbox_.insert(inbox_.end(), std::make_move_iterator(batch.begin()),
                   std::make_move_iterator(batch.end()));
   }
@@ -142,6 +143,7 @@ void spool_gate::deliver() {
   {
     const std::lock_guard lock(mutex_);
     batch.swap(inbox_);
+    lag_ = world_.clock.now() - posted_;
   }
   for (const auto& c : batch) {
     const auto found = waiting_.find(c.token);

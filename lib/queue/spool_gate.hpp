@@ -38,6 +38,8 @@ class spool_gate final : private spool::completion_sink {
   /// From memory, at once.
   std::optional<spool::stored_message> look_up(queue_id id) { return store_.look_up(id); }
   spool::health has_room(std::uint64_t octets) const noexcept { return store_.has_room(octets); }
+  /// How late this worker came to the acknowledgements it got last: how much else it has to do.
+  duration lag() const noexcept { return lag_; }
 
   // A large content on its way into the spool: one call after the other, then append().
   net::task<result<upload>> create_large(queue_id id);
@@ -69,8 +71,10 @@ class spool_gate final : private spool::completion_sink {
   const net::runtime& world_;
   std::uint64_t next_token_ = 0;
   std::unordered_map<std::uint64_t, waiter*> waiting_;
-  std::mutex mutex_;  // guards inbox_: the one hand-over from the spool's thread
+  duration lag_{};
+  std::mutex mutex_;  // guards what follows: the one hand-over from the spool's thread
   std::vector<spool::completion> inbox_;
+  steady_time posted_{};  // when the worker was told of the first of them
 };
 
 }  // namespace relais::queue

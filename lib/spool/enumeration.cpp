@@ -82,7 +82,7 @@ bool enumerator::try_checkpoint(std::uint64_t serial) {
     if (known == readings_.end() || known->second.s->header.generation != c.generation) continue;
     known->second.covered = c.end;
   }
-  for (std::size_t shard = 0; shard < index::shards; ++shard) index_.absorb(shard, loaded);
+  index_.become(loaded);
   drop_unfounded(*head);
   return true;
 }

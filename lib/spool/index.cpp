@@ -46,11 +46,23 @@ std::uint32_t text_pool::add(std::string_view text) {
   return at->second;
 }
 
+std::uint32_t text_pool::take_over(text_pool& from, std::uint32_t handle) {
+  if (handle == 0) return 0;
+  auto& known = from.slots_[handle];
+  const auto* here = known.taken_over == 0 ? nullptr : slots_[known.taken_over].text;
+  if (here == nullptr || *here != *known.text) {  // or it has been released since
+    known.taken_over = add(*known.text);
+  } else {
+    ++slots_[known.taken_over].uses;
+  }
+  return known.taken_over;
+}
+
 void text_pool::release(std::uint32_t handle) noexcept {
   if (handle == 0 || --slots_[handle].uses > 0) return;
   memory_ -= slots_[handle].text->capacity() + 64 + sizeof(slot);
   handles_.erase(handles_.find(*slots_[handle].text));
-  slots_[handle].text = nullptr;
+  slots_[handle] = {};
   free_.push_back(handle);
 }
 
@@ -232,6 +244,15 @@ stored_message index::to_message(const index_entry& entry) const {
   return m;
 }
 
+void index::become(index& from) noexcept {
+  std::swap(tables_, from.tables_);
+  std::swap(texts_, from.texts_);
+  std::swap(twins, from.twins);
+  std::swap(next_hops, from.next_hops);
+  std::swap(size_, from.size_);
+  std::swap(memory_, from.memory_);
+}
+
 void index::absorb(std::size_t shard, index& from) {
   auto& t = tables_[shard];
   auto& source = from.tables_[shard];
@@ -240,9 +261,7 @@ void index::absorb(std::size_t shard, index& from) {
     auto& e = *entry;
     for (std::uint32_t r = 0; r < e.recipients; ++r) {
       auto& slot = e.slots()[r];
-      const auto text = texts_.add(from.texts_.text(slot.text()));
-      from.texts_.release(slot.text());
-      slot.set_text(text);
+      slot.set_text(texts_.take_over(from.texts_, slot.text()));
     }
     if (e.has_twins) twins.insert(from.twins.extract(queue_id{e.id}));
     if (e.is_rerouted) next_hops.insert(from.next_hops.extract(queue_id{e.id}));

@@ -23,6 +23,9 @@ class text_pool {
  public:
   std::uint32_t add(std::string_view text);  ///< 0 is the empty text
   void release(std::uint32_t handle) noexcept;
+  /// One use more of a text of another pool, which keeps its own. As fast as can be for the same
+  /// text again.
+  std::uint32_t take_over(text_pool& from, std::uint32_t handle);
   std::string_view text(std::uint32_t handle) const noexcept;
   std::uint64_t memory() const noexcept { return memory_; }
 
@@ -30,6 +33,7 @@ class text_pool {
   struct slot {
     const std::string* text = nullptr;
     std::uint32_t uses = 0;
+    std::uint32_t taken_over = 0;  ///< what it was called there
   };
   std::unordered_map<std::string, std::uint32_t> handles_;
   std::vector<slot> slots_{1};
@@ -136,7 +140,10 @@ class index {
 
   std::uint64_t size() const noexcept { return size_; }
   std::uint64_t memory() const noexcept { return memory_ + texts_.memory(); }
-  /// Takes all entries of one shard over from another index; no id may be in both.
+  /// Changes places with another one.
+  void become(index& from) noexcept;
+  /// Takes all entries of one shard over from another index, which is good for nothing else behind
+  /// that; no id may be in both.
   void absorb(std::size_t shard, index& from);
   /// No change while it runs.
   void for_each(std::size_t shard, const std::function<void(index_entry&)>& visit);
