@@ -60,6 +60,7 @@ TEST_CASE("a content whose conversion is beyond all memory does not wait for it"
     INFO(s.log.text());
     CHECK(s.first->taken.empty());
     CHECK(has(s.reports(), "Status: 5.6.3\r\n"));
+    CHECK(s.left() == 0);
   }
   SECTION("not declared it goes as it came") {
     s.submit_8bit(size, body_type::seven_bit);
@@ -68,18 +69,20 @@ TEST_CASE("a content whose conversion is beyond all memory does not wait for it"
     REQUIRE(s.first->taken.size() == 1);
     CHECK_FALSE(is_seven_bit(s.first->taken[0].content));
     CHECK(s.home->taken.empty());
+    CHECK(s.left() == 0);
   }
-  CHECK(s.left() == 0);
 }
 
 TEST_CASE("two conversions that do not fit into memory together do not keep each other waiting") {
   scene s;
+  constexpr std::size_t size = 2'000'000;
   queue::memory_lease others(s.budget);
   REQUIRE(others.cover(s.budget.limit() - 100'000));
-  for (int i = 0; i < 2; ++i) s.submit_8bit(s.budget.limit() / 8 - 100'000);
+  for (int i = 0; i < 2; ++i) s.submit_8bit(size);
   s.run(1min);
   REQUIRE(s.first->taken.empty());
-  others.shrink(s.budget.limit() / 4);
+  // Enough to read and to convert one, too little while the other one has been read as well.
+  others.shrink(s.budget.limit() - 9 * size / 2);
   s.run(10min);
   INFO(s.log.text());
   CHECK(s.first->taken.size() == 2);
