@@ -151,8 +151,8 @@ constexpr std::array table{
           .doc = "Tell senders what could not be delivered; false = only the log has it."},
     field{.key = "report.limit",
           .at = to<&settings::report, &report_settings::limit>,
-          .doc = "Reports to one sender within report.limit_window; further ones are dropped; 0 = "
-                 "any number.",
+          .doc = "Reports to one sender within report.limit_window; further ones wait for a later "
+                 "window; 0 = any number.",
           .range = {0, million}},
     field{.key = "report.limit_window",
           .at = to<&settings::report, &report_settings::limit_window>,

@@ -21,6 +21,13 @@ std::string random_boundary(random& rng) {
   return text;
 }
 
+/// RFC 3461 4.3: RET is about failures. A report that could not be returned is returned whole. RFC
+/// 8689 5: of what has to travel under TLS only the header comes back, whatever RET says.
+bool wants_whole(const queue::queued_message& original) noexcept {
+  const auto& e = *original.envelope;
+  return !e.require_tls && (e.ret == smtp::dsn_return::full || original.is_report());
+}
+
 message::report_action action_of(told what) noexcept {
   switch (what) {
     case told::delayed: return message::report_action::delayed;
@@ -58,9 +65,8 @@ net::task<result<queue_id>> report_writer::write(const report_order& order,
   const auto held = message.content;
   std::string read;
   queue::memory_lease reading(world_.budget);
-  const bool wants_all = message.envelope->ret == smtp::dsn_return::full || message.is_report();
   const auto returned = world_.settings.report.returned.bytes;
-  const auto most = wants_all ? std::max(returned, header_limit) : header_limit;
+  const auto most = wants_whole(message) ? std::max(returned, header_limit) : header_limit;
   if (!held) read = co_await read_original(message, most, reading);
   const auto made = std::make_shared<spool::message>();
   made->id = world_.ids.next(order.now);
@@ -74,6 +80,7 @@ net::task<result<queue_id>> report_writer::write(const report_order& order,
   made->content = compose(order, original, made->id);
   if (!message::is_ascii(made->content)) made->envelope.body = smtp::body_type::eight_bit_mime;
   made->envelope.smtputf8 = order.to.needs_smtputf8();
+  made->envelope.require_tls = message.envelope->require_tls;
   const auto id = made->id;
   std::shared_ptr<const spool::message> durable = made;
   std::vector<spool::state_change> together;
@@ -124,11 +131,9 @@ std::string report_writer::compose(const report_order& order, std::string_view o
   request.smtputf8 = order.to.needs_smtputf8();
   request.envelope_id = e.envelope_id;
   request.original_content = original;
-  // RFC 3461 4.3: RET is about failures. A report that could not be returned is returned whole.
   const bool has_failed =
       std::ranges::find(order.judged.tell, told::failed) != order.judged.tell.end();
-  request.return_full = has_failed && (e.ret == smtp::dsn_return::full || message.is_report()) &&
-                        original.size() == message.size &&
+  request.return_full = has_failed && wants_whole(message) && original.size() == message.size &&
                         message.size <= world_.settings.report.returned.bytes;
   for (std::size_t i = 0; i < order.judged.tell.size(); ++i)
     if (order.judged.tell[i] != told::nothing) request.recipients.push_back(about(order, i));

@@ -67,12 +67,19 @@ void append_ascii_orcpt(std::string_view text, std::string& output) {
 
 }  // namespace
 
+/// RFC 8689 4.2.1.
+bool client_protocol::state::meets_require_tls() const noexcept {
+  return tls_ && options_.tls >= tls_level::verify && features_.require_tls;
+}
+
 local_fault client_protocol::state::fault_of(const envelope& message, std::size_t recipient,
                                              std::uint64_t size, body_type body,
                                              wall_time now) const {
   const auto& f = features_;
-  const bool verified = tls_ && options_.tls >= tls_level::verify;
-  if (message.require_tls && !(verified && f.require_tls)) return local_fault::require_tls_not_met;
+  // RFC 8689 5: a report goes without, rather than being lost.
+  if (message.require_tls && !meets_require_tls() && !message.reverse_path.is_null()) {
+    return local_fault::require_tls_not_met;
+  }
   if (body == body_type::binary_mime && !(chunks() && f.binary_mime)) {
     return local_fault::binary_not_offered;
   }
@@ -165,7 +172,7 @@ void client_protocol::state::append_extended_mail(const run& r) {
   } else if (logged_in_) {
     output_ += " AUTH=<>";
   }
-  if (e.require_tls) output_ += " REQUIRETLS";
+  if (e.require_tls && meets_require_tls()) output_ += " REQUIRETLS";
   const auto into = std::back_inserter(output_);
   if (e.priority != 0 && features_.mt_priority) {
     fmt::format_to(into, " MT-PRIORITY={}", e.priority);

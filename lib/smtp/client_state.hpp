@@ -116,6 +116,7 @@ struct client_protocol::state {
   void say_secret(command what, std::string_view verb, std::string& secret);
 
   // client_envelope.cpp
+  bool meets_require_tls() const noexcept;
   local_fault fault_of(const envelope& message, std::size_t recipient, std::uint64_t size,
                        body_type body, wall_time now) const;
   /// Fills to_send; false: nothing is left to do.

@@ -93,6 +93,24 @@ TEST_CASE("RET decides what comes back") {
   CHECK(returned(smtp::dsn_return::full) == "message/rfc822");
 }
 
+TEST_CASE("of what had to travel under TLS only the header comes back and under TLS") {
+  sim_disk disk;
+  scene s(disk);
+  s.settings.report.postmaster = "postmaster@here.test";
+  s.start();
+  const bool is_report = GENERATE(false, true);  // the double bounce: it returns whole reports
+  auto envelope = envelope_from(is_report ? "" : "me@c.test");
+  envelope.ret = smtp::dsn_return::full;
+  envelope.require_tls = true;
+  s.fail(envelope);
+  REQUIRE(s.queued.size() == 1);
+  CHECK(s.queued[0]->envelope->require_tls);
+  CHECK(s.stored(s.queued[0]->id).envelope.require_tls);
+  const auto parts = parts_of(read_entity(s.content(s.queued[0]->id)));
+  CHECK(parts[2].field("Content-Type") == "text/rfc822-headers");
+  CHECK(parts[2].body == "Subject: hello\r\n");
+}
+
 TEST_CASE("a message larger than report.returned comes back as its header") {
   sim_disk disk;
   scene s(disk);

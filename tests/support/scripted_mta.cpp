@@ -112,6 +112,14 @@ net::task<void> scripted_mta::talk(net::stream& stream) {
                            : reply_id::sender_ok);
         break;
       case server_event_kind::rcpt:
+        if (!rcpt_answers.empty()) {
+          const auto answer = rcpt_answers.front();
+          rcpt_answers.pop_front();
+          if (answer != reply_id::recipient_ok) {
+            protocol.reply(answer, e.address->text());
+            break;
+          }
+        }
         if (message.forward_paths.size() >= recipients_per_message) {
           protocol.reply(reply_id::too_many_recipients);
           break;

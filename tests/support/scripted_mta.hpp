@@ -40,6 +40,8 @@ class scripted_mta {
   bool turns_away = false;  ///< everybody is greeted with 421
   /// Answers to the next MAIL; when the script is used up, 250.
   std::deque<smtp::reply_id> mail_answers;
+  /// Answers to the next RCPT, in whatever transaction; then 250.
+  std::deque<smtp::reply_id> rcpt_answers;
   /// So many octets of each of the next connections are read, then it is closed without a word.
   std::deque<std::size_t> cuts;
   duration thinking_time{};                    ///< before each answer to an end of data

@@ -1,6 +1,7 @@
 // One relay in the simulated world, with its disk, its DNS, its log, and a hand-typed client.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,10 +16,14 @@ namespace relais::testing {
 
 class recording_log final : public event_sink {
  public:
-  void emit(const event& e) noexcept override { lines.push_back(to_text(e)); }
+  void emit(const event& e) noexcept override {
+    lines.push_back(to_text(e));
+    if (on_line) on_line();
+  }
   std::size_t count(std::string_view part) const;
   std::string text() const;
   std::vector<std::string> lines;
+  std::function<void()> on_line;  ///< called behind each; may be empty
 };
 
 class simulated_relay {

@@ -82,15 +82,22 @@ class SystemTest(unittest.TestCase):
                 f"Message-ID: <{identity}>\r\nSubject: system test\r\n\r\n")
         return identity, head.encode() + body
 
-    def submit(self, relais, sender, recipients, content):
-        """Hands a message over by smtplib; every step must succeed. Returns the queue id."""
+    def submit(self, relais, sender, recipients, content, mail=(), rcpt=(), tls=None):
+        """Hands a message over by smtplib; every step must succeed. Returns the queue id. `mail`, `rcpt`: parameters of
+        these commands (`recipients` may also be a dict: those of each); `tls`: an ssl.SSLContext for STARTTLS."""
         if isinstance(recipients, str):
             recipients = [recipients]
+        if not isinstance(recipients, dict):
+            recipients = dict.fromkeys(recipients, rcpt)
         client = relais.client()
+        if tls:
+            client.starttls(context=tls)
         client.ehlo()
-        self.assertEqual(client.mail(sender)[0], 250)
-        for recipient in recipients:
-            self.assertEqual(client.rcpt(recipient)[0], 250)
+        code, text = client.mail(sender, mail)
+        self.assertEqual(code, 250, text)
+        for recipient, parameters in recipients.items():
+            code, text = client.rcpt(recipient, parameters)
+            self.assertEqual(code, 250, text)
         code, text = client.data(content)
         self.assertEqual(code, 250, text)
         client.quit()

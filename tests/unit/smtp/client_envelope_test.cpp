@@ -138,8 +138,10 @@ TEST_CASE("MAIL and RCPT have the parameters that are offered and asked for") {
 }
 
 TEST_CASE("REQUIRETLS is for verified peers that offer it") {
-  const auto under = [](tls_level level, const std::string& features, const std::string& sent) {
-    row r{"level " + std::to_string(static_cast<int>(level)) + " " + features,
+  bool is_report = false;
+  const auto under = [&](tls_level level, const std::string& features, const std::string& sent) {
+    row r{(is_report ? "report, level " : "level ") + std::to_string(static_cast<int>(level)) +
+              " " + features,
           {server("220 mx\r\n"), client("EHLO us.example\r\n"),
            server("250-mx\r\n250 STARTTLS\r\n"), client("STARTTLS\r\n"), server("220 go\r\n"),
            handshake(), client("EHLO us.example\r\n"), server(features), send(), client(sent)},
@@ -148,6 +150,7 @@ TEST_CASE("REQUIRETLS is for verified peers that offer it") {
     r.options.tls = level;
     r.message = two_recipients();
     r.message.require_tls = true;
+    if (is_report) r.message.reverse_path = path();
     if (sent.empty()) {
       r.results = "no tls, no tls";
       r.end = ready;
@@ -166,6 +169,11 @@ TEST_CASE("REQUIRETLS is for verified peers that offer it") {
   under(tls_level::verify, "250 mx\r\n", "");
   under(tls_level::encrypt, offered, "");
   under(tls_level::may, offered, "");
+  // RFC 8689 5: a report is not lost for want of it.
+  is_report = true;
+  under(tls_level::verify, offered, "MAIL FROM:<> REQUIRETLS\r\n");
+  under(tls_level::verify, "250 mx\r\n", "MAIL FROM:<>\r\n");
+  under(tls_level::may, offered, "MAIL FROM:<>\r\n");
   row clear{"in clear", behind_hello(offered, {send(), client("")}), ready, "no tls, no tls"};
   clear.message = two_recipients();
   clear.message.require_tls = true;
