@@ -1,6 +1,5 @@
 #include "message/header_scan.hpp"
 
-
 #include "base/text.hpp"
 #include "message/conversion.hpp"
 #include "message/header_fields.hpp"

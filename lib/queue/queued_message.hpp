@@ -27,7 +27,8 @@ struct queued_message {
 };
 
 /// A fresh message, just made durable. Large contents, and those whose `lease` does not cover them,
-/// stay on disk. The lease grows by what the envelope takes; where it cannot, the content stays too.
+/// stay on disk. The lease grows by what the envelope takes; where it cannot, the content stays
+/// too.
 std::shared_ptr<const queued_message> make_queued(std::shared_ptr<const spool::message> content,
                                                   memory_lease lease);
 /// What the spool still knows of it; without content.

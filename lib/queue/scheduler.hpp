@@ -66,8 +66,8 @@ class scheduler {
   /// all that become ready together. A probe that is due is announced once. Set before add().
   void on_ready(std::function<void(destination&)> wake);
   /// All of the spool is known. Until then jobs that are added cold, found in the spool, are held
-  /// back: the spool cannot settle them yet. Fresh mail, added hot, goes at once. What was held back
-  /// goes piece by piece, in turns of its own.
+  /// back: the spool cannot settle them yet. Fresh mail, added hot, goes at once. What was held
+  /// back goes piece by piece, in turns of its own.
   void begin();
 
   /// Splits beyond recipients_per_job.

@@ -1,5 +1,7 @@
 // What goes before all of the spool is known, and a clock that goes on between two looks at it.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
 
 #include "unit/queue/schedule_scene.hpp"
 
@@ -37,6 +39,8 @@ TEST_CASE_METHOD(start_scene, "fresh mail goes before all of the spool is known,
 
   woken.clear();
   starting.begin();
+  CHECK(woken.empty());  // in a turn of its own
+  advance(0s);
   CHECK(woken == std::vector<std::string>{"r.example"});
   job = starting.take(d);
   REQUIRE(job);
@@ -52,6 +56,7 @@ TEST_CASE_METHOD(start_scene, "what was found keeps its time") {
   later.due = wall_in(10min);
   starting.add(to, std::move(later));
   starting.begin();
+  advance(0s);
   CHECK(woken.empty());
   advance(10min - 1s);
   CHECK(woken.empty());
@@ -67,7 +72,43 @@ TEST_CASE_METHOD(start_scene, "what is withdrawn before the start never goes") {
   starting.withdraw(0, 100, {id});
   CHECK(starting.jobs() == 0);
   starting.begin();
+  advance(0s);
   CHECK(woken.empty());
+}
+
+TEST_CASE_METHOD(start_scene, "a full queue goes piece by piece and none of it is left") {
+  constexpr int count = 20'000;
+  for (int i = 0; i < count; ++i)
+    starting.add(hop("d" + std::to_string(i) + ".example"), cold(message()));
+  starting.begin();
+  advance(0s);
+  CHECK(woken.size() == count);
+  CHECK(std::set<std::string>(woken.begin(), woken.end()).size() == count);
+  for (int i = 0; i < count; ++i)
+    REQUIRE(starting.take(*starting.find(hop("d" + std::to_string(i) + ".example"))));
+}
+
+TEST_CASE_METHOD(start_scene, "a long line of fresh mail is not kept in memory") {
+  const auto to = hop("r.example");
+  std::vector<std::weak_ptr<const queue::queued_message>> known;
+  for (int i = 0; i < 5000; ++i) {
+    auto job = hot(message());
+    known.push_back(job.message);
+    starting.add(to, std::move(job));
+  }
+  const auto kept = std::ranges::count_if(known, [](const auto& m) { return !m.expired(); });
+  CHECK(kept >= 256);
+  CHECK(kept <= 1100);
+  auto& d = *starting.find(to);
+  CHECK(d.ready() == 5000);
+  for (const auto& message : known) {
+    const bool was_kept = !message.expired();
+    const auto before = store.look_ups;
+    const auto job = starting.take(d);
+    REQUIRE(job);
+    CHECK(store.look_ups == before + (was_kept ? 0 : 1));
+    starting.finished(d, *job);
+  }
 }
 
 /// Time goes by between any two looks.

@@ -42,7 +42,7 @@ class hand_alarms final : public net::alarms {
 };
 
 /// Knows messages, no contents.
-class map_store final : public spool::store {
+class map_store : public spool::store {
  public:
   std::map<queue_id, spool::stored_message> all;
   std::size_t look_ups = 0;
