@@ -66,7 +66,7 @@ class Workers(SubmissionTest):
         self.may_order.set()
 
     def work(self, *jobs):
-        threads = [threading.Thread(target=self.guarded, args=(job, number)) for number, job in enumerate(jobs)]
+        threads = [threading.Thread(target=self.guarded, args=(job, number), daemon=True) for number, job in enumerate(jobs)]
         for thread in threads:
             thread.start()
         return threads
