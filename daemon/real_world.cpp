@@ -160,6 +160,7 @@ exit_code run(config::settings settings) {
 
   // From here on a signal waits for its turn rather than kill a half-made daemon.
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
+  asio::signal_set hangups(first.io, SIGHUP);
   auto listeners = bind_listeners(settings, networks, *log);
   auto http_listener = bind_http(settings, *first.network);
   prepare_control_directory(settings);
@@ -198,7 +199,6 @@ exit_code run(config::settings settings) {
   mail.adopt_control(std::move(control_listener));
   mail.start();
 
-  asio::signal_set hangups(first.io, SIGHUP);
   answer_hangups(hangups, mail, *log);
   bool clean = true;
   std::exception_ptr failure;

@@ -268,7 +268,8 @@ class Tls(HostileTest):
                     self.until_end(tls.socket)
                 tls.socket.close()
         self.assert_well()
-        self.assertEqual(self.queued(), queued + 1)  # that of assert_well
+        eventually(lambda: self.queued() > queued, "the message of assert_well() is in the log")
+        self.assertEqual(self.queued(), queued + 1)
 
     # -- handshakes --------------------------------------------------------------------------------
 

@@ -124,6 +124,15 @@ class Signals(SystemTest):
         self.assertEqual(stored.parsed()["Message-ID"], f"<{identity}>")
         self.assertEqual(relay.terminate(), 0, relay.log)
 
+    def test_a_hangup_during_the_start_is_answered_behind_it(self):
+        relay = Relais(self.world, 8, http={"control_socket": str(self.world.directory / "no/such/control")})
+        relay.launch()
+        self.addCleanup(lambda: relay.process.stop())
+        relay.wait_for_log("relaisctl cannot reach this daemon")  # told when much of the start is still to come
+        relay.process.signal(signal.SIGHUP)
+        relay.wait_for_log("SIGHUP: certificates read anew")
+        self.assertEqual(relay.terminate(), 0, relay.log)
+
     def test_sigterm_with_nothing_to_do(self):
         relay = self.relais(host=6)
         self.assertEqual(relay.terminate(), 0, relay.log)

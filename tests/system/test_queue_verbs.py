@@ -71,6 +71,9 @@ class Verbs(SystemTest):
         queue_id = self.submit(self.relay, sender, list(recipients) or [FAR], content)
         for recipient in recipients or [FAR]:
             self.relay.wait_for_log(rf"{queue_id}: to=<{recipient}>.*status=deferred")
+        # The queue learns of it a moment behind the log.
+        eventually(lambda: all(r["diagnostic"] for r in self.ctl("queue", "show", queue_id, "--json").json()["recipients"]),
+                   f"the queue knows that {queue_id} was deferred")
         return queue_id, f"<{identity}>"
 
     def arrived(self, count):
@@ -79,6 +82,10 @@ class Verbs(SystemTest):
 
     def queued(self):
         return [m["id"] for m in self.ctl("queue", "list", "--json").json()]
+
+    def await_queued(self, *ids):
+        """What has arrived at the sink is listed until the daemon has read the reply and noted the delivery."""
+        eventually(lambda: self.queued() == list(ids), lambda: f"queued are {ids}: {self.queued()}")
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -159,7 +166,7 @@ class Verbs(SystemTest):
         self.start_sink()
         self.assertIn(f"{held}: is held, release it", self.ctl("queue", "retry", "--all", "--yes").text)
         self.assertEqual(self.arrived(1), [free_identity])
-        self.assertEqual(self.queued(), [held])
+        self.await_queued(held)
         self.assertIn(f"{held}: released (", self.ctl("queue", "release", "--held", "--yes").text)
         self.assertEqual(sorted(self.arrived(2)), sorted([free_identity, held_identity]))
 
@@ -190,6 +197,7 @@ class Verbs(SystemTest):
         report = self.ctl("queue", "cat", self.queued()[0]).text
         self.assertIn("given up by the postmaster", report)
         self.relay.restart()
+        self.relay.wait_for_log("found in the spool")
         self.assertEqual(len(self.queued()), 1)
 
     def test_a_message_for_a_dead_host_goes_another_way(self):
@@ -230,7 +238,7 @@ class Verbs(SystemTest):
         arrived = self.arrived(len(identities) - len(removed))
         self.assertEqual(len(arrived), len(set(arrived)))
         self.assertLessEqual(set(arrived), set(identities))
-        self.assertEqual(self.queued(), [])
+        self.await_queued()
 
     # -- destinations ------------------------------------------------------------------------------
 
@@ -276,7 +284,7 @@ class Verbs(SystemTest):
         self.relay.start()
         self.relay.wait_for_log("found in the spool")
         self.assertEqual(self.arrived(1), [second_identity])
-        eventually(lambda: self.queued() == [first], lambda: f"only {first} is queued: {self.queued()}")
+        self.await_queued(first)
 
     def test_a_spool_that_is_named_is_left_alone_while_the_daemon_runs(self):
         outcome = relaisctl.run("--spool", self.relay.spool, "queue", "list")

@@ -21,6 +21,7 @@ DNS_PORT = 5353
 PEERS = pathlib.Path(os.environ.get("RELAIS_PEERS", "/opt/relais-peers"))
 PASSED_ON = ("RELAISD", "RELAISCTL", "RELAIS_PEERS", "RELAIS_KILL_ROUNDS", "RELAIS_KILL_SEED")
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
+REPORT = "Sanitizer: "  # of a program under one; no test is good that has one, whatever the exit code
 
 
 class World:
@@ -57,6 +58,10 @@ class World:
             print(f"files of the failed test are kept in {self.directory}", file=sys.stderr)
         else:
             shutil.rmtree(self.directory, ignore_errors=True)
+        for process in self._processes:
+            output = process.output
+            if REPORT in output:
+                raise AssertionError(f"{process.name}: {output[output.index(REPORT):][:20000]}")
 
     def certificate(self, name):
         """A self-signed certificate for a host name: (certificate file, key file), readable by peers."""
