@@ -25,6 +25,21 @@ TEST_CASE("an idle session of the next hop is used again without asking the DNS"
   CHECK_FALSE(s.pool->has_idle(s.hop("b@far.test")));
 }
 
+TEST_CASE("who wants a fresh session gets one and the idle one stays") {
+  connections_scene s;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  s.visit("b@far.test");
+  delivery::reached got;
+  s.tasks.spawn("fresh", [](connections_scene& scene, delivery::reached& to) -> net::task<void> {
+    to = co_await scene.pool->reach(scene.hop("b@far.test"), nullptr, true);
+  }(s, got));
+  s.pass(1s);
+  REQUIRE(got.session);
+  CHECK_FALSE(got.is_reused);
+  CHECK(mx.connections == 2);
+  CHECK(s.pool->has_idle(s.hop("b@far.test")));
+}
+
 TEST_CASE("next hops that share a host share its idle sessions") {
   connections_scene s;
   auto& mx = s.add("192.0.2.1", "far.test");

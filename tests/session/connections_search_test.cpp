@@ -384,6 +384,7 @@ TEST_CASE("a search that is cancelled leaves nothing behind") {
   s.pass(1ms);
   CHECK(s.tasks.size() == 0);
   CHECK(s.pool->size() == 0);
+  s.pool->visit_hosts([](const auto& h) { CHECK_FALSE(h.is_dead); });
 }
 
 }  // namespace

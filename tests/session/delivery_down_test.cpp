@@ -136,6 +136,27 @@ TEST_CASE("dead destinations do not keep the slots from those that answer") {
   s.run(1min);
 }
 
+TEST_CASE("a probe whose message finds no memory has shown that its host answers") {
+  scene s;
+  s.first->turns_away = true;
+  for (int i = 0; i < 10; ++i) s.submit(scene::letter(), std::string(5000, 'x') + "\r\n");
+  s.run(1min);
+  REQUIRE(s.destination("far.test")->state() == queue::destination_state::down);
+  const auto before = s.first->connections;
+  s.first->turns_away = false;
+  {
+    queue::memory_lease all_but_little(s.budget);
+    REQUIRE(all_but_little.cover(s.budget.limit() - 1000));
+    s.run(30min);
+    REQUIRE(s.first->connections > before);
+    CHECK(s.destination("far.test")->state() == queue::destination_state::open);
+    CHECK(s.first->taken.empty());
+    CHECK(s.log.count("status=deferred") == 10);
+  }
+  s.run(10s);
+  CHECK(s.first->taken.size() == 10);
+}
+
 TEST_CASE("a fault of our own loses no message") {
   scene s;
   int faults = 1;

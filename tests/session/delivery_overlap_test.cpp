@@ -117,5 +117,24 @@ TEST_CASE("a peer that takes two messages per connection gets the third one on a
   CHECK(s.first->connections == 5);
 }
 
+TEST_CASE("a message that makes its peer hang up costs one used connection, not all") {
+  scene s;
+  s.settings.delivery.concurrency_per_destination = 5;
+  s.settings.delivery.idle_timeout = 1h;
+  s.first->thinking_time = 1s;
+  s.first->drops = "bad@here.test";
+  s.first->extensions.remove(smtp::extension::chunking);  // else the content went along
+  s.submit_numbered(50);
+  REQUIRE(s.until([&] { return s.first->taken.size() == 50; }, 10min));
+  s.run(1s);
+  REQUIRE(s.first->open_now == 5);
+  s.submit(scene::letter("bad@here.test", "joe@far.test"));
+  s.run(10s);
+  // The used one may have been given up for another reason; one that is fresh shows it.
+  CHECK(s.first->dropped == 2);
+  CHECK(s.first->open_now == 4);
+  CHECK(s.log.count("status=deferred") == 1);
+}
+
 }  // namespace
 }  // namespace relais::testing
