@@ -237,5 +237,56 @@ TEST_CASE("operators see hosts with their sessions and why they are not used") {
                     "Connection refused"});
 }
 
+TEST_CASE("each idle session has a time of its own") {
+  connections_scene s("delivery: {idle_timeout: 5s}");
+  s.add("192.0.2.1", "a.test");
+  s.add("192.0.2.2", "b.test");
+  s.visit("x@a.test");
+  s.pass(3s);
+  s.visit("x@b.test");
+  s.pass(3s);
+  CHECK(s.pool->size() == 1);
+  s.pass(3s);
+  CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("of two idle sessions the one that was used last is used again") {
+  connections_scene s("delivery: {idle_timeout: 1m}");
+  s.add("192.0.2.1", "far.test");
+  auto first = s.reach("b@far.test");
+  auto second = s.reach("b@far.test");
+  REQUIRE((first.session && second.session));
+  const auto* const last = second.session.get();
+  s.give_back("b@far.test", first);
+  s.pass(1s);
+  s.give_back("b@far.test", second);
+  CHECK(s.reach("b@far.test").session.get() == last);
+}
+
+TEST_CASE("no more sessions are idle than may be open in all") {
+  connections_scene s("delivery: {concurrency: 1}");
+  s.add("192.0.2.1", "a.test");
+  s.add("192.0.2.2", "b.test");
+  auto first = s.reach("x@a.test");
+  auto second = s.reach("x@b.test");
+  s.give_back("x@a.test", first);
+  s.give_back("x@b.test", second);
+  s.pass(1s);
+  CHECK(s.pool->size() == 1);
+}
+
+TEST_CASE("a session is not used again behind the peer's last MAIL") {
+  connections_scene s;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  mx.keywords.emplace_back("LIMITS MAILMAX=1");
+  auto got = s.reach("b@far.test");
+  REQUIRE(got.session);
+  message_in_hand m({"b@far.test"});
+  s.send(*got.session, m);
+  s.give_back("b@far.test", got);
+  CHECK(s.reach("b@far.test").session);
+  CHECK(mx.connections == 2);
+}
+
 }  // namespace
 }  // namespace relais::testing
