@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <future>
 #include <optional>
 #include <thread>
@@ -139,6 +140,21 @@ net::task<void> until_signal(asio::signal_set& signals, relay& mail, event_sink&
   signals.cancel();
 }
 
+/// Some session did not end, not even when it was cut off: its destructors would run with those of
+/// its executor, when the relay that they refer to is gone. So there are no destructors.
+[[noreturn]] void end_process(event_sink& log, const std::exception_ptr& failure) {
+  auto code = exit_code::hard_stop;
+  std::string why = "not every session has ended: stopped without them";
+  try {
+    if (failure) std::rethrow_exception(failure);
+  } catch (const std::exception& e) {
+    code = exit_code::software;
+    why = std::string("unexpected failure: ") + e.what();
+  }
+  log.emit(events::notice{"master", true, why});
+  std::_Exit(static_cast<int>(code));
+}
+
 }  // namespace
 
 exit_code run(config::settings settings) {
@@ -227,6 +243,7 @@ exit_code run(config::settings settings) {
   if (!failure) mail.close();
   maintenance.reset();
   committer.reset();
+  if (!mail.is_deserted()) end_process(*log, failure);
   if (failure) std::rethrow_exception(failure);
   log->emit(events::notice{"master", false, "stopped"});
   return clean ? exit_code::ok : exit_code::hard_stop;

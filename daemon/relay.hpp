@@ -70,6 +70,9 @@ class relay {
   /// The last step of a stop, behind shut_down(), when no worker and no runner is at work any more.
   /// Blocks.
   void close();
+  /// Behind shut_down(): nobody is left within. Else it must not be destroyed, nor what it was made
+  /// of: who is left would end behind it.
+  bool is_deserted() const noexcept { return is_deserted_; }
   /// Reads the certificates anew; "" or what is wrong, and the old ones stay. On the first worker.
   std::string reload_certificates();
   /// A second signal: nothing is waited for any more. On the first worker.
@@ -102,7 +105,7 @@ class relay {
   template <class F>
   net::task<bool> join_each(duration limit, F part);
   net::task<bool> join(duration limit);
-  net::task<void> end_lookups();
+  net::task<bool> end_lookups();
   net::task<void> flush();
 
   config::settings settings_;
@@ -136,6 +139,7 @@ class relay {
   std::unique_ptr<http::server> http_;
   std::unique_ptr<control> control_;
   bool draining_ = false;
+  bool is_deserted_ = false;
   std::atomic<bool> hurried_{false};
 };
 

@@ -67,14 +67,18 @@ net::task<bool> relay::join(duration limit) {
 }
 
 // What was asked about clients that are gone.
-net::task<void> relay::end_lookups() {
+net::task<bool> relay::end_lookups() {
+  bool all = true;
   for (const auto& w : workers_) {
     w->keeper->stop();
     auto joined = w->keeper->join(10s);
     const auto& executor = w->world.executor;
-    co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable);
+    const bool done =
+        co_await net::asio::co_spawn(executor, std::move(joined), net::asio::use_awaitable);
+    all = all && done;
   }
   policy_->flush();
+  co_return all;
 }
 
 net::task<void> relay::flush() {
@@ -98,27 +102,32 @@ net::task<bool> relay::shut_down() {
     w.hosts->drain();
   });
   const auto patience = hurried_ ? duration{0} : settings_.server_timeout.shutdown;
-  if (!co_await join(patience)) {
+  bool all = co_await join(patience);
+  if (!all) {
     // Too late: end what is left. Nothing is lost by that, the spool has it all.
     const auto left = std::to_string(slots_.in_use()) + " deliveries and " +
                       std::to_string(connections_.load()) + " sessions";
     const auto sentence = left + " did not end in time and are cut off";
     world_.events->emit(events::notice{"master", true, sentence});
     end_sessions();
-    co_await join(10s);
+    all = co_await join(10s);
   }
-  co_await end_lookups();
+  const bool lookups_over = co_await end_lookups();
+  all = all && lookups_over;
   // Last, so that probes see the drain.
   if (http_) {
     http_->stop();
-    co_await http_->join(10s);
+    const bool over = co_await http_->join(10s);
+    all = all && over;
   }
   if (control_) {
     control_->stop();
-    co_await control_->join(10s);
+    const bool over = co_await control_->join(10s);
+    all = all && over;
   }
   while (index_ == index::reading && !hurried_) co_await index_changed_.wait();
   co_await flush();
+  is_deserted_ = all;
   co_return !hurried_;
 }
 

@@ -24,8 +24,8 @@ connections::~connections() {
   parts_->counts->on_free = nullptr;
 }
 
-net::task<reached> connections::reach(policy::next_hop hop, const unmet_need* need) {
-  session_search search(*parts_, std::move(hop), need);
+net::task<reached> connections::reach(policy::next_hop hop, const unmet_need* need, bool is_fresh) {
+  session_search search(*parts_, std::move(hop), need, is_fresh);
   co_return co_await search.run();
 }
 

@@ -68,8 +68,8 @@ class connections {
   ~connections();
 
   /// A session of this next hop that is idle, one to a host of it, or a new one. With `need`: to a
-  /// host that can take it; else `why` says what all lack.
-  net::task<reached> reach(policy::next_hop hop, const unmet_need* need);
+  /// host that can take it; else `why` says what all lack. `is_fresh`: a new one in any case.
+  net::task<reached> reach(policy::next_hop hop, const unmet_need* need, bool is_fresh = false);
   /// Behind the last transaction: kept idle for the next one, or closed. Usable or not: an unusable
   /// one tells what is remembered of its host.
   void give_back(const policy::next_hop& hop, std::unique_ptr<client_session> session);

@@ -60,6 +60,7 @@ engine::~engine() = default;
 
 void engine::drain() {
   draining_ = true;
+  for (const auto session : connecting_) sessions_.stop(session);
   serve_lines();
 }
 
@@ -138,7 +139,7 @@ void engine::start(destination& to, outbound& part, standing as) {
   ++part.starting;
   ++line_of(as).running;
   if (as == standing::probe) part.is_probing = true;
-  sessions_.spawn("delivery to " + routes_.text(to.hop), serve(to, as));
+  sessions_.spawn("delivery to " + routes_.text(to.hop), serve(to, as, sessions_.next_id()));
 }
 
 // A new connection counts only where no idle one can be used.

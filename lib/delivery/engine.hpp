@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 
 #include "delivery/connection_slots.hpp"
 #include "delivery/connections.hpp"
@@ -51,7 +52,8 @@ class engine {
   explicit engine(engine_world surroundings);
   ~engine();
 
-  /// Nothing new begins; transactions under way may finish.
+  /// Nothing new begins; transactions under way may finish. A session that has not begun any, since
+  /// it still looks for a connection, ends at once: its job goes back, and nothing is counted.
   void drain();
   /// Ends every session now; what was under way stays in the spool and is tried again.
   void stop() { sessions_.stop(); }
@@ -84,10 +86,15 @@ class engine {
   bool others_wait() const;
 
   // engine_session.cpp: a session from its first job to its last.
-  net::task<void> serve(queue::destination& to, standing as);
+  net::task<void> serve(queue::destination& to, standing as, net::task_group::task_id me);
   net::task<void> work(tenure& mine);
+  net::task<void> work_on_connection(course& c, bool is_fresh);
+  net::task<reached> connect(const course& c, const unmet_need* need, bool is_fresh);
+  bool take_again(course& c);
+  void begin_attempt(parcel& p, queue::delivery_job job);
   bool next_job(course& c, parcel& into);
   net::task<bool> load(course& c, parcel& p, client_session& session);
+  bool may_stay(const course& c) const;
   bool may_go_on(const course& c, const client_session& session) const;
   bool may_go_ahead(const course& c, const client_session& session);
   net::task<void> transact(course& c, reached& way);
@@ -163,6 +170,7 @@ class engine {
   std::unique_ptr<net::alarm> look_again_;  // while the spool has failed
   bool spool_failed_ = false;
   bool draining_ = false;
+  std::unordered_set<net::task_group::task_id> connecting_;  // sessions that have no connection yet
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   net::task_group sessions_;
 };

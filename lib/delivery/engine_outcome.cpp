@@ -110,8 +110,14 @@ net::task<void> engine::conclude(course& c, client_session& session, parcel& p) 
   results.resize(p.job.recipients.size());  // nobody answered: nothing was said
   const bool was_used = session.uses() > 1;
   if (!session.is_usable() && was_used && std::ranges::all_of(results, is_untold)) {
-    // A reused connection that the peer had given up: the message has not been tried yet.
-    put_back(c.to, p);
+    // A reused connection that the peer had given up: the message has not been tried yet. But where
+    // it is the message that makes the peer do so, other connections are not to be lost to it.
+    if (c.is_elsewhere || c.again.has_job()) {
+      put_back(c.to, p);
+    } else {
+      c.again.job = std::move(p.job);
+      p.clear();
+    }
     co_return;
   }
   take_out_overflow(c.to, p);

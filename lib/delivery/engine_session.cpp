@@ -20,8 +20,8 @@ constexpr auto memory_wait = 1s;
 constexpr unsigned moves_in_a_row = 64;
 }  // namespace
 
-net::task<void> engine::serve(destination& to, standing as) {
-  tenure mine(*this, to, as);
+net::task<void> engine::serve(destination& to, standing as, net::task_group::task_id me) {
+  tenure mine(*this, to, as, me);
   // In a turn of its own: what ends without ever waiting must not end the destination under the
   // hands of who began it.
   co_await net::asio::post(world_.executor, net::asio::use_awaitable);
@@ -32,22 +32,53 @@ net::task<void> engine::work(tenure& mine) {
   course c(*this, mine);
   if (!next_job(c, *c.now)) co_return;
   mine.begin();
+  co_await work_on_connection(c, false);
+  while (take_again(c)) co_await work_on_connection(c, true);
+  if (!c.elsewhere.empty()) co_await try_elsewhere(c);
+}
+
+net::task<void> engine::work_on_connection(course& c, bool is_fresh) {
   auto& part = part_of(c.to);
-  if (part.connections.is_limited() && !hosts_.has_idle(c.to.hop)) {
+  if (part.connections.is_limited() && (is_fresh || !hosts_.has_idle(c.to.hop))) {
     part.connections.took(world_.clock.now());
   }
-  auto hop = c.to.hop;
-  auto way = co_await hosts_.reach(std::move(hop), nullptr);
+  auto way = co_await connect(c, nullptr, is_fresh);
+  if (draining_) co_return hosts_.give_back(c.to.hop, std::move(way.session));
   if (!way.session) {
     co_await unreachable(c, std::move(way));
     co_return;
   }
-  {
-    const connected_count counted(part);
-    co_await transact(c, way);
-    hosts_.give_back(c.to.hop, std::move(way.session));
+  const connected_count counted(part);
+  c.since = world_.clock.now();
+  co_await transact(c, way);
+  hosts_.give_back(c.to.hop, std::move(way.session));
+}
+
+// Till it is over drain() may end this session.
+net::task<reached> engine::connect(const course& c, const unmet_need* need, bool is_fresh) {
+  const connecting_mark here(connecting_, c.mine.task);
+  auto hop = c.to.hop;
+  co_return co_await hosts_.reach(std::move(hop), need, is_fresh);
+}
+
+/// A connection that had served others broke under a message, see conclude(). False: there is none,
+/// or it has to wait for its turn.
+bool engine::take_again(course& c) {
+  if (!c.again.has_job()) return false;
+  const bool is_due = part_of(c.to).connections.next(world_.clock.now()) <= world_.clock.now();
+  if (!may_stay(c) || !may_begin() || !is_due) {
+    put_back(c.to, c.again);
+    return false;
   }
-  if (!c.elsewhere.empty()) co_await try_elsewhere(c);
+  begin_attempt(*c.now, std::move(c.again.job));
+  c.again.clear();
+  return true;
+}
+
+void engine::begin_attempt(parcel& p, queue::delivery_job job) {
+  p.job = std::move(job);
+  p.how = attempt();
+  p.how.began = p.how.connected = world_.clock.now();
 }
 
 bool engine::next_job(course& c, parcel& into) {
@@ -65,9 +96,7 @@ bool engine::next_job(course& c, parcel& into) {
       take_fallback(c.to, std::move(*job));
       continue;
     }
-    into.job = std::move(*job);
-    into.how = attempt();
-    into.how.began = into.how.connected = now;
+    begin_attempt(into, std::move(*job));
     part.messages.took(now);
     return true;
   }
@@ -81,6 +110,8 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
   const auto fault = co_await loader_.load(p, peer);
   if (!fault) co_return true;
   if (fault == errc::out_of_memory_budget) {
+    // A probe has shown what it was for: the host answers. The next one would meet the same.
+    if (c.mine.as == standing::probe) went_well(c);
     later(c.to, p, memory_wait);  // this was no attempt
   } else if (fault == errc::not_found) {
     come_back(c.to, p, remainder(), false);  // an operator removed it
@@ -91,15 +122,18 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
   co_return false;
 }
 
-bool engine::may_go_on(const course& c, const client_session& session) const {
-  const auto& to = c.to;
-  const auto& part = static_cast<const outbound&>(*to.delivery);
-  if (draining_ || to.state() != destination_state::open || !c.elsewhere.empty()) return false;
-  if (!session.is_usable() || !session.has_mail_left()) return false;
-  if (session.uses() >= routes_.at(to.hop).messages_per_connection) return false;
+bool engine::may_stay(const course& c) const {
+  const auto& part = static_cast<const outbound&>(*c.to.delivery);
+  if (draining_ || c.to.state() != destination_state::open || !c.elsewhere.empty()) return false;
   if (part.sessions > part.bears.limit()) return false;
-  if (world_.clock.now() - c.since >= settings_.delivery.connection_lifetime) return false;
   return c.served < messages_in_a_row || !others_wait();
+}
+
+bool engine::may_go_on(const course& c, const client_session& session) const {
+  if (!session.is_usable() || !session.has_mail_left()) return false;
+  if (session.uses() >= routes_.at(c.to.hop).messages_per_connection) return false;
+  if (world_.clock.now() - c.since >= settings_.delivery.connection_lifetime) return false;
+  return may_stay(c);
 }
 
 // Only on a connection that has proved itself, and only what no other session is about to take.
@@ -118,6 +152,7 @@ net::task<void> engine::transact(course& c, reached& way) {
     if (!is_loaded) is_loaded = co_await load(c, p, session);
     if (is_loaded) {
       if (may_go_ahead(c, session) && next_job(c, *c.next)) co_await load(c, *c.next, session);
+      if (draining_ && !p.out.what.was_begun) co_return;  // they go back as they are
       auto* const ahead = c.next->is_loaded ? &c.next->out : nullptr;
       p.how.relay = way.relay;
       p.how.remote_mta = way.remote_mta;
@@ -179,6 +214,7 @@ net::task<void> engine::unreachable(course& c, reached way) {
 net::task<void> engine::try_elsewhere(course& c) {
   c.is_elsewhere = true;
   for (auto& r : c.elsewhere) {
+    if (draining_) co_return;
     unmet_need need;
     need.what = &r.what.out.what;
     need.not_there = r.by;
@@ -189,8 +225,8 @@ net::task<void> engine::try_elsewhere(course& c) {
 
 net::task<void> engine::try_elsewhere(course& c, parcel& p, unmet_need need) {
   p.how.began = world_.clock.now();
-  auto hop = c.to.hop;
-  auto way = co_await hosts_.reach(std::move(hop), &need);
+  auto way = co_await connect(c, &need, false);
+  if (draining_) co_return hosts_.give_back(c.to.hop, std::move(way.session));
   p.how.relay = way.relay;
   p.how.remote_mta = way.remote_mta;
   p.how.connected = world_.clock.now();

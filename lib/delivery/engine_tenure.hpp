@@ -11,7 +11,8 @@ namespace relais::delivery {
 // Also when the coroutine is cancelled or throws: the slot is free again, and the next in line gets
 // it.
 struct engine::tenure {
-  tenure(engine& e, queue::destination& d, standing s) : owner(e), to(d), as(s) {}
+  tenure(engine& e, queue::destination& d, standing s, net::task_group::task_id t)
+      : owner(e), to(d), as(s), task(t) {}
   tenure(const tenure&) = delete;
   tenure& operator=(const tenure&) = delete;
   ~tenure() {
@@ -43,6 +44,7 @@ struct engine::tenure {
   engine& owner;
   queue::destination& to;
   standing as;
+  const net::task_group::task_id task;
   bool is_starting = true;
 };
 
@@ -67,6 +69,7 @@ struct engine::handful {
 struct engine::course : engine::handful {
   course(engine& e, tenure& t) : handful(e, t.to), mine(t), since(e.world_.clock.now()) {}
   ~course() {
+    if (again.has_job()) owner.later(to, again, wait);
     for (auto& r : elsewhere) {
       if (r.what.has_job()) owner.later(to, r.what, wait);
     }
@@ -75,6 +78,7 @@ struct engine::course : engine::handful {
   tenure& mine;
   parcel* now = &first;
   parcel* next = &second;  ///< goes ahead, if it has a job
+  parcel again;            ///< goes next, on a connection that nobody has used
   struct refusal {
     parcel what;
     std::string by;  ///< relay_text() of the host that lacks something
@@ -84,6 +88,17 @@ struct engine::course : engine::handful {
   bool is_elsewhere = false;  ///< these are being tried
   unsigned served = 0;
   steady_time since;
+};
+
+/// A session that looks for a connection; nothing is lost if it ends then.
+struct connecting_mark {
+  using task_id = net::task_group::task_id;
+  connecting_mark(std::unordered_set<task_id>& a, task_id t) : all(a), mine(t) { all.insert(mine); }
+  ~connecting_mark() { all.erase(mine); }
+  connecting_mark(const connecting_mark&) = delete;
+  connecting_mark& operator=(const connecting_mark&) = delete;
+  std::unordered_set<task_id>& all;
+  task_id mine;
 };
 
 struct connected_count {

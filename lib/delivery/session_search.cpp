@@ -42,11 +42,12 @@ smtp::recipient_reply lacking(smtp::local_fault fault) {
 }  // namespace
 
 session_search::session_search(connections_parts& parts, policy::next_hop hop,
-                               const unmet_need* need)
+                               const unmet_need* need, bool is_fresh)
     : parts_(parts),
       around_(parts.around),
       hop_(std::move(hop)),
       need_(need),
+      is_fresh_(is_fresh),
       way_(around_.routes.at(hop_)),
       tls_(policy::tls_policy_of(way_, hop_)),
       profile_(parts.profiles[hop_.route]),
@@ -81,6 +82,7 @@ net::task<reached> session_search::run() {
 }
 
 bool session_search::suits(const client_session& session) const {
+  if (is_fresh_) return false;
   if (need_ == nullptr) return true;
   return session.relay_text() != need_->not_there &&
          session.fault_of(*need_->what) == smtp::local_fault::none;
@@ -290,6 +292,7 @@ void session_search::note_failed_set_up(const client_session& session) {
                     ? connect_failed(failure.error, session.relay_text())
                     : classify(failure, session.host_text());
   if (const auto words = session.tls_failure(); !words.empty()) result_.why.reason += ": " + words;
+  if (failure.error == errc::cancelled) return;  // we have ended it
   // Who lets us wait does so with everybody; who lacks something may be right for others.
   const bool is_host = failure.step == smtp::client_step::connect ||
                        failure.step == smtp::client_step::greeting ||

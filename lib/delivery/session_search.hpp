@@ -16,8 +16,9 @@ namespace relais::delivery {
 
 class session_search {
  public:
-  /// Both outlive it; `need` may be null.
-  session_search(connections_parts& parts, policy::next_hop hop, const unmet_need* need);
+  /// Both outlive it; `need` may be null. `is_fresh`: idle sessions are left where they are.
+  session_search(connections_parts& parts, policy::next_hop hop, const unmet_need* need,
+                 bool is_fresh);
   session_search(const session_search&) = delete;
   session_search& operator=(const session_search&) = delete;
 
@@ -52,6 +53,7 @@ class session_search {
   const connections_world& around_;
   const policy::next_hop hop_;
   const unmet_need* need_;
+  const bool is_fresh_;
   const policy::route& way_;
   const policy::tls_policy tls_;
   const std::uint32_t profile_;

@@ -24,6 +24,8 @@ class task_group {
 
   using task_id = std::uint64_t;
   task_id spawn(std::string label, task<void> job);
+  /// What the next spawn() will give: for a job that is to know itself.
+  task_id next_id() const noexcept { return last_ + 1; }
   /// Terminal cancellation of every task, soon: their pending operations end. From any place on the
   /// worker.
   void stop();

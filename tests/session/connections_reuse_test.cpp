@@ -25,6 +25,21 @@ TEST_CASE("an idle session of the next hop is used again without asking the DNS"
   CHECK_FALSE(s.pool->has_idle(s.hop("b@far.test")));
 }
 
+TEST_CASE("who wants a fresh session gets one and the idle one stays") {
+  connections_scene s;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  s.visit("b@far.test");
+  delivery::reached got;
+  s.tasks.spawn("fresh", [](connections_scene& scene, delivery::reached& to) -> net::task<void> {
+    to = co_await scene.pool->reach(scene.hop("b@far.test"), nullptr, true);
+  }(s, got));
+  s.pass(1s);
+  REQUIRE(got.session);
+  CHECK_FALSE(got.is_reused);
+  CHECK(mx.connections == 2);
+  CHECK(s.pool->has_idle(s.hop("b@far.test")));
+}
+
 TEST_CASE("next hops that share a host share its idle sessions") {
   connections_scene s;
   auto& mx = s.add("192.0.2.1", "far.test");
@@ -220,6 +235,57 @@ TEST_CASE("operators see hosts with their sessions and why they are not used") {
                     "mx1.test[192.0.2.1]:25 2/1",
                     "mx.down.test[192.0.2.9]:25 0/0 dead: connect to mx.down.test[192.0.2.9]:25: "
                     "Connection refused"});
+}
+
+TEST_CASE("each idle session has a time of its own") {
+  connections_scene s("delivery: {idle_timeout: 5s}");
+  s.add("192.0.2.1", "a.test");
+  s.add("192.0.2.2", "b.test");
+  s.visit("x@a.test");
+  s.pass(3s);
+  s.visit("x@b.test");
+  s.pass(3s);
+  CHECK(s.pool->size() == 1);
+  s.pass(3s);
+  CHECK(s.pool->size() == 0);
+}
+
+TEST_CASE("of two idle sessions the one that was used last is used again") {
+  connections_scene s("delivery: {idle_timeout: 1m}");
+  s.add("192.0.2.1", "far.test");
+  auto first = s.reach("b@far.test");
+  auto second = s.reach("b@far.test");
+  REQUIRE((first.session && second.session));
+  const auto* const last = second.session.get();
+  s.give_back("b@far.test", first);
+  s.pass(1s);
+  s.give_back("b@far.test", second);
+  CHECK(s.reach("b@far.test").session.get() == last);
+}
+
+TEST_CASE("no more sessions are idle than may be open in all") {
+  connections_scene s("delivery: {concurrency: 1}");
+  s.add("192.0.2.1", "a.test");
+  s.add("192.0.2.2", "b.test");
+  auto first = s.reach("x@a.test");
+  auto second = s.reach("x@b.test");
+  s.give_back("x@a.test", first);
+  s.give_back("x@b.test", second);
+  s.pass(1s);
+  CHECK(s.pool->size() == 1);
+}
+
+TEST_CASE("a session is not used again behind the peer's last MAIL") {
+  connections_scene s;
+  auto& mx = s.add("192.0.2.1", "far.test");
+  mx.keywords.emplace_back("LIMITS MAILMAX=1");
+  auto got = s.reach("b@far.test");
+  REQUIRE(got.session);
+  message_in_hand m({"b@far.test"});
+  s.send(*got.session, m);
+  s.give_back("b@far.test", got);
+  CHECK(s.reach("b@far.test").session);
+  CHECK(mx.connections == 2);
 }
 
 }  // namespace

@@ -380,10 +380,15 @@ TEST_CASE("a search that is cancelled leaves nothing behind") {
     co_await scene.pool->reach(scene.hop("b@far.test"), nullptr);
   }(s));
   s.pass(after);
+  const bool is_by_pool = GENERATE(false, true);
+  if (is_by_pool) s.pool->stop();
+  s.pass(is_by_pool ? 1s : 0s);
+  s.pool->visit_hosts([](const auto& h) { CHECK_FALSE(h.is_dead); });
   s.tasks.stop();
   s.pass(1ms);
   CHECK(s.tasks.size() == 0);
   CHECK(s.pool->size() == 0);
+  s.pool->visit_hosts([](const auto& h) { CHECK_FALSE(h.is_dead); });
 }
 
 }  // namespace

@@ -136,6 +136,42 @@ TEST_CASE("dead destinations do not keep the slots from those that answer") {
   s.run(1min);
 }
 
+TEST_CASE("a probe whose message finds no memory has shown that its host answers") {
+  scene s;
+  s.first->turns_away = true;
+  for (int i = 0; i < 10; ++i) s.submit(scene::letter(), std::string(5000, 'x') + "\r\n");
+  s.run(1min);
+  REQUIRE(s.destination("far.test")->state() == queue::destination_state::down);
+  const auto before = s.first->connections;
+  s.first->turns_away = false;
+  {
+    queue::memory_lease all_but_little(s.budget);
+    REQUIRE(all_but_little.cover(s.budget.limit() - 1000));
+    s.run(30min);
+    REQUIRE(s.first->connections > before);
+    CHECK(s.destination("far.test")->state() == queue::destination_state::open);
+    CHECK(s.first->taken.empty());
+    CHECK(s.log.count("status=deferred") == 10);
+  }
+  s.run(10s);
+  CHECK(s.first->taken.size() == 10);
+}
+
+TEST_CASE("a probe that has succeeded is a session like others when its connection breaks") {
+  scene s;
+  s.settings.delivery.concurrency_per_destination = 1;
+  s.first->turns_away = true;
+  s.submit_many(9);
+  s.run(1min);
+  s.first->turns_away = false;
+  s.first->cuts = {700};  // amid a later message
+  REQUIRE(s.until([&] { return !s.first->taken.empty(); }, 15min));
+  s.run(30s);
+  CHECK(s.first->cuts.empty());
+  CHECK(s.destination("far.test")->state() == queue::destination_state::open);
+  CHECK(s.first->taken.size() >= 7);
+}
+
 TEST_CASE("a fault of our own loses no message") {
   scene s;
   int faults = 1;
@@ -149,6 +185,87 @@ TEST_CASE("a fault of our own loses no message") {
   CHECK(s.first->taken.empty());
   s.run(10min);
   CHECK(s.first->taken.size() == 1);
+}
+
+TEST_CASE("a probe whose message lacks something of its host has shown that the host answers") {
+  scene s;
+  s.dns.add_mx("far.test", 2, "mx2.far.test");
+  s.first->extensions.remove(smtp::extension::smtputf8);
+  s.first->turns_away = s.second->turns_away = true;
+  auto e = scene::letter();
+  e.smtputf8 = true;
+  s.submit(e);
+  s.run(1s);
+  s.submit_many(5);
+  s.run(1min);
+  REQUIRE(s.destination("far.test")->state() == queue::destination_state::down);
+  s.first->turns_away = false;
+  s.run(45min);
+  CHECK(s.first->taken.size() == 5);
+  CHECK(s.second->taken.empty());
+}
+
+TEST_CASE("a probe that fails while another session lives is followed by a pause") {
+  scene s;
+  s.settings.client_timeout.end_of_data = 5h;
+  s.settings.delivery.concurrency_per_destination = 5;
+  s.settings.delivery.initial_concurrency = 5;
+  s.first->thinking_time = 3h;
+  s.submit_many(1);
+  s.run(1min);
+  s.first->thinking_time = {};
+  s.first->cuts.assign(4, 60);
+  s.submit_many(4);
+  s.run(1min);
+  REQUIRE(s.destination("far.test")->state() == queue::destination_state::down);
+  s.first->turns_away = true;
+  const auto before = s.first->connections;
+  s.run(1h);
+  CHECK(s.first->connections <= before + 10);
+}
+
+TEST_CASE("sessions that break now and then between those that do not are no outage") {
+  scene s;
+  s.settings.delivery.idle_timeout = 0s;
+  s.settings.delivery.concurrency_per_destination = 1;
+  for (int i = 0; i < 5; ++i) {
+    if (i % 2 == 0) s.first->cuts = {60};
+    s.submit_many(1);
+    s.run(10s);
+  }
+  REQUIRE(s.first->connections == 5);
+  CHECK(s.first->taken.size() == 2);
+  CHECK(s.destination("far.test")->state() == queue::destination_state::open);
+}
+
+TEST_CASE("a host that says 421 amid the only session is not asked by the next message") {
+  scene s;
+  s.settings.delivery.concurrency_per_destination = 1;
+  s.first->mail_answers = {smtp::reply_id::too_many_messages};
+  s.submit_many(5);
+  s.run(1min);
+  CHECK(s.first->connections == 1);
+  CHECK(s.destination("far.test")->state() == queue::destination_state::down);
+}
+
+TEST_CASE("a probe whose last answer is lost is not repeated by the next one") {
+  std::size_t length = 0;
+  for (const bool is_cut : {false, true}) {
+    scene s;
+    s.settings.retry.intervals = {1min};
+    s.settings.delivery.idle_timeout = 1h;
+    s.first->turns_away = true;
+    s.submit_many(1);
+    s.run(10s);
+    s.first->turns_away = false;
+    if (is_cut) s.first->cuts = {length};
+    s.run(6min);
+    length = s.first->octets_heard;
+    CHECK(s.first->taken.size() == 1);
+    CHECK(s.log.count("may be sent more than once") == (is_cut ? 1 : 0));
+    if (is_cut) s.run(10min);
+    CHECK(s.first->taken.size() == (is_cut ? 2 : 1));
+  }
 }
 
 }  // namespace

@@ -40,6 +40,22 @@ TEST_CASE("destinations that wait for the one connection take turns") {
   REQUIRE(s.until([&] { return s.first->taken.size() == 600; }, 1h));
 }
 
+TEST_CASE("a session makes room for a destination that waits") {
+  scene s;
+  s.settings.delivery.concurrency = 1;
+  s.dns.add_mx("b.test", 1, "mx1.far.test");
+  s.first->thinking_time = 100ms;
+  for (int i = 0; i < 90; ++i) s.submit(scene::letter());
+  s.run(500ms);
+  s.submit(scene::letter("me@here.test", "joe@b.test"));
+  const auto is_there = [&] {
+    return std::ranges::any_of(s.first->taken,
+                               [](const auto& m) { return m.forward_paths[0] == "joe@b.test"; });
+  };
+  REQUIRE(s.until(is_there, 1min));
+  CHECK(s.first->taken.size() <= 60);  // of 90, in turns of sixteen
+}
+
 TEST_CASE("one message does not wait for the thousands of another sender") {
   scene s;
   s.settings.delivery.concurrency_per_destination = 1;

@@ -98,6 +98,44 @@ TEST_CASE("one round trip is enough for a message where transactions overlap") {
   CHECK(s.world.clock.now() - begin <= 15s);
 }
 
+TEST_CASE("a connection carries as many messages as the configuration says") {
+  scene s;
+  s.settings.delivery.messages_per_connection = 3;
+  s.submit_numbered(9);
+  s.run(1min);
+  check_all_arrived(s, 9);
+  CHECK(s.first->connections == 3);
+}
+
+TEST_CASE("a message does not go ahead where a session is about to take it") {
+  scene s;
+  s.settings.delivery.concurrency_per_destination = 2;
+  s.settings.delivery.idle_timeout = 1h;
+  s.submit_numbered(1);
+  s.run(1min);
+  s.first->thinking_time = 1min;
+  s.submit_numbered(2);
+  s.run(90s);
+  CHECK(s.first->taken.size() == 3);
+}
+
+TEST_CASE("a message that was ahead and whose answer is lost is not sent again at once") {
+  std::size_t length = 0;
+  for (const bool is_cut : {false, true}) {
+    scene s;
+    s.settings.delivery.idle_timeout = 1h;
+    if (is_cut) s.first->cuts = {length};
+    s.submit_numbered(1);
+    s.run(1min);
+    s.submit_numbered(is_cut ? 2 : 1);
+    s.run(5min);
+    length = s.first->octets_heard;  // to the end of the one in front, which is taken
+    CHECK(s.first->connections == 1);
+    CHECK(s.first->taken.size() == 2);
+    CHECK(s.log.count("may be sent more than once") == (is_cut ? 2 : 0));
+  }
+}
+
 TEST_CASE("a peer without pipelining gets its mail one command at a time") {
   scene s;
   s.first->extensions.remove(smtp::extension::pipelining);
@@ -115,6 +153,44 @@ TEST_CASE("a peer that takes two messages per connection gets the third one on a
   check_all_arrived(s, 9);
   CHECK(s.log.count("status=deferred") == 0);
   CHECK(s.first->connections == 5);
+}
+
+TEST_CASE("a message that makes its peer hang up costs one used connection, not all") {
+  scene s;
+  s.settings.delivery.concurrency_per_destination = 5;
+  s.settings.delivery.idle_timeout = 1h;
+  s.first->thinking_time = 1s;
+  s.first->drops = "bad@here.test";
+  s.first->extensions.remove(smtp::extension::chunking);  // else the content went along
+  s.submit_numbered(50);
+  REQUIRE(s.until([&] { return s.first->taken.size() == 50; }, 10min));
+  s.run(1s);
+  REQUIRE(s.first->open_now == 5);
+  s.submit(scene::letter("bad@here.test", "joe@far.test"));
+  s.run(10s);
+  // The used one may have been given up for another reason; one that is fresh shows it.
+  CHECK(s.first->dropped == 2);
+  CHECK(s.first->open_now == 4);
+  CHECK(s.log.count("status=deferred") == 1);
+}
+
+TEST_CASE("a connection is given up at the end of its lifetime though there is more to send") {
+  scene s;
+  s.settings.delivery.connection_lifetime = 10s;
+  s.first->thinking_time = 1s;
+  s.submit_numbered(30);
+  s.run(2min);
+  check_all_arrived(s, 30);
+  CHECK(s.first->connections >= 3);
+}
+
+TEST_CASE("a peer that takes no recipient at all is not asked in a tight loop") {
+  scene s;
+  s.first->recipients_per_message = 0;
+  s.submit_numbered(1);
+  s.run(1min);
+  CHECK(s.log.count("status=deferred") == 1);
+  CHECK(s.first->connections == 1);
 }
 
 }  // namespace

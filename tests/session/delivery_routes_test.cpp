@@ -162,5 +162,34 @@ TEST_CASE("a reply rule slows down") {
   REQUIRE(s.until([&] { return s.first->taken.size() == 200; }, 1h));
 }
 
+TEST_CASE("a message whose last answer was lost does not go to the fallback at once") {
+  std::size_t length = 0;
+  for (const bool is_cut : {false, true}) {
+    scene s;
+    auto& row = s.row();
+    row.fallback = {"[spare.test]:25"};
+    row.fallback_attempts = 1;
+    s.settings.delivery.idle_timeout = 1h;
+    if (is_cut) s.first->cuts = {length};
+    s.submit(scene::letter());
+    s.run(5min);
+    length = s.first->octets_heard;
+    CHECK(s.first->taken.size() == 1);
+    CHECK(s.second->taken.empty());
+    CHECK(s.log.count("may be sent more than once") == (is_cut ? 1 : 0));
+    s.run(30min);
+    CHECK(s.second->taken.size() == (is_cut ? 1 : 0));
+  }
+}
+
+TEST_CASE("a reply rule has no say where the message was taken") {
+  scene s;
+  s.rule("queued", reply_action::bounce);
+  s.submit(scene::letter());
+  s.run(1min);
+  CHECK(s.log.count("status=sent") == 1);
+  CHECK(s.log.count("status=bounced") == 0);
+}
+
 }  // namespace
 }  // namespace relais::testing

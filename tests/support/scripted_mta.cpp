@@ -102,6 +102,10 @@ net::task<void> scripted_mta::talk(net::stream& stream) {
         message = received{};
         message.reverse_path = e.address->text();
         message.mail = *e.mail;
+        if (!drops.empty() && message.reverse_path == drops) {
+          ++dropped;
+          co_return;
+        }
         if (!mail_answers.empty()) {
           protocol.reply(mail_answers.front());
           mail_answers.pop_front();

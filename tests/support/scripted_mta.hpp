@@ -44,9 +44,11 @@ class scripted_mta {
   std::deque<smtp::reply_id> rcpt_answers;
   /// So many octets of each of the next connections are read, then it is closed without a word.
   std::deque<std::size_t> cuts;
-  duration thinking_time{};                    ///< before each answer to an end of data
-  std::size_t connections = 0;                 ///< so far
-  std::size_t octets_heard = 0;                ///< of all connections
+  std::string drops;             ///< a reverse-path: its MAIL is answered by closing the connection
+  std::size_t dropped = 0;       ///< so often
+  duration thinking_time{};      ///< before each answer to an end of data
+  std::size_t connections = 0;   ///< so far
+  std::size_t octets_heard = 0;  ///< of all connections
   std::size_t open_now = 0, open_at_most = 0;  ///< of those that were not turned away
   std::vector<steady_time> visits;             ///< when each connection came
   std::size_t recipients_per_message = 1000;   ///< beyond: 452

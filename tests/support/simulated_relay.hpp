@@ -49,6 +49,8 @@ class simulated_relay {
   void begin_shut_down();
   /// Ends everything at once, as a second signal does; for power cuts, with the disk off.
   void kill();
+  /// Behind shut_down(): see daemon::relay.
+  bool is_deserted() const { return relay_->is_deserted(); }
   /// What /readyz answers, status line to body. Runs the world meanwhile.
   std::string readiness();
   /// What the next start would find. Only while the relay does not run.

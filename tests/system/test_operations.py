@@ -125,13 +125,42 @@ class Signals(SystemTest):
         self.assertEqual(relay.terminate(), 0, relay.log)
 
     def test_a_hangup_during_the_start_is_answered_behind_it(self):
-        relay = Relais(self.world, 8, http={"control_socket": str(self.world.directory / "no/such/control")})
+        relay = Relais(self.world, 10, http={"control_socket": str(self.world.directory / "no/such/control")})
         relay.launch()
         self.addCleanup(lambda: relay.process.stop())
         relay.wait_for_log("relaisctl cannot reach this daemon")  # told when much of the start is still to come
         relay.process.signal(signal.SIGHUP)
         relay.wait_for_log("SIGHUP: certificates read anew")
         self.assertEqual(relay.terminate(), 0, relay.log)
+
+    def is_connecting(self, address):
+        """Somebody here waits for that address to take a connection."""
+        wanted = socket.inet_aton(address)[::-1].hex().upper() + f":{SMTP_PORT:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as connections:
+            return any(fields[2] == wanted and fields[3] == "02" for fields in map(str.split, connections))
+
+    def stop_before_a_connection(self, host, next_hop):
+        """A stop that nothing but the sessions without a connection could hold up, for an hour."""
+        relay = self.relais(host=host, server_timeout={"shutdown": "1h"},
+                            client_timeout={"connect": "1h", "greeting": "1h"})
+        self.submit(relay, SENDER, RECIPIENT, self.message(recipient=RECIPIENT)[1])
+        next_hop()
+        self.assertEqual(relay.terminate(), 0, relay.log)
+        self.assertEqual(relay.process.matches(r"status="), [], relay.log)
+
+    def test_a_next_hop_that_never_greets_does_not_hold_up_the_shutdown(self):
+        with socket.create_server((self.world.address(SINK), SMTP_PORT)) as silent:
+            silent.settimeout(30)
+            taken = []
+            self.stop_before_a_connection(8, lambda: taken.append(silent.accept()[0]))
+            taken[0].close()
+
+    def test_a_next_hop_that_takes_no_connection_does_not_hold_up_the_shutdown(self):
+        address = self.world.address(SINK)
+        with socket.create_server((address, SMTP_PORT), backlog=0):
+            with socket.create_connection((address, SMTP_PORT)):  # there is no place for another
+                self.stop_before_a_connection(
+                    9, lambda: eventually(lambda: self.is_connecting(address), "relais connects"))
 
     def test_sigterm_with_nothing_to_do(self):
         relay = self.relais(host=6)
