@@ -94,6 +94,7 @@ class engine {
   void begin_attempt(parcel& p, queue::delivery_job job);
   bool next_job(course& c, parcel& into);
   net::task<bool> load(course& c, parcel& p, client_session& session);
+  net::task<void> wait_or_expire(course& c, parcel& p, std::string why);
   bool may_stay(const course& c) const;
   bool may_go_on(const course& c, const client_session& session) const;
   bool may_go_ahead(const course& c, const client_session& session);

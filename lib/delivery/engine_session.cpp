@@ -112,7 +112,8 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
   if (fault == errc::out_of_memory_budget) {
     // A probe has shown what it was for: the host answers. The next one would meet the same.
     if (c.mine.as == standing::probe) went_well(c);
-    later(c.to, p, memory_wait);  // this was no attempt
+    std::string why = "not enough memory for now to read the message";
+    co_await wait_or_expire(c, p, std::move(why));
   } else if (fault == errc::not_found) {
     come_back(c.to, p, remainder(), false);  // an operator removed it
   } else {
@@ -120,6 +121,17 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
     co_await settle(c.to, p, std::move(verdicts));
   }
   co_return false;
+}
+
+// This was no attempt; but who waits so for all the time that the message has is told, too.
+net::task<void> engine::wait_or_expire(course& c, parcel& p, std::string why) {
+  if (world_.clock.now() < scheduler_.deadline(c.to, p.job)) {
+    later(c.to, p, memory_wait);
+    co_return;
+  }
+  verdict v(outcome::deferred, blame::message, "4.3.1", std::move(why));
+  std::vector<verdict> verdicts(p.job.recipients.size(), v);
+  co_await settle(c.to, p, std::move(verdicts));
 }
 
 bool engine::may_stay(const course& c) const {
@@ -231,7 +243,8 @@ net::task<void> engine::try_elsewhere(course& c, parcel& p, unmet_need need) {
   p.how.remote_mta = way.remote_mta;
   p.how.connected = world_.clock.now();
   if (way.is_busy) {
-    later(c.to, p, memory_wait);
+    std::string why = "no connection for now to a host that takes such mail";
+    co_await wait_or_expire(c, p, std::move(why));
     co_return;
   }
   if (!way.session) {

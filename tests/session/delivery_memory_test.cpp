@@ -50,6 +50,19 @@ TEST_CASE("a content that cannot be converted for want of memory waits for it") 
   CHECK(s.left() == 0);
 }
 
+TEST_CASE("a message that waits for memory for all its life goes back") {
+  scene s;
+  s.settings.retry.delay_warnings = {1h};
+  queue::memory_lease others(s.budget);
+  REQUIRE(others.cover(s.budget.limit() - 100'000));
+  s.submit_8bit(1'500'000);
+  s.run(4h);
+  CHECK(has(s.reports(), "Action: delayed"));
+  s.run(2h);
+  CHECK(has(s.reports(), "Status: 5.4.7"));
+  CHECK(s.left() == 0);
+}
+
 TEST_CASE("a content whose conversion is beyond all memory does not wait for it") {
   scene s;
   // Read, and three octets for one: more than there is.
