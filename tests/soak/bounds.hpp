@@ -20,20 +20,22 @@ inline constexpr duration queue_lifetime = 36h;
 constexpr duration probe_interval(std::size_t n) {
   return intervals[std::min(n, intervals.size()) - 1] / 100 * (100 - jitter_percent);
 }
+/// To an unknown destination at a time: delivery.initial_concurrency.
+inline constexpr std::size_t initial_connections = 2;
 /// A next hop is dead, and was tried: so long until every connection that was under way has told
 /// so.
 inline constexpr duration finding_out = 30min;
 /// A next hop has become good: so long until the relay has found out and all is as usual.
 inline constexpr duration recovering = 3h;
 /// Who writes to a next hop that is good is done behind so long, whatever others are like.
-inline constexpr duration delivery = 5min;
+inline constexpr duration delivery = 2min;
 /// And so many of a bulk to the same next hop may go first.
-inline constexpr std::uint64_t overtaking = 60;
+inline constexpr std::uint64_t overtaking = 30;
 
 // Per hour: of nothing, and for each recipient that waits or comes.
-inline constexpr std::uint64_t lines = 300, lines_each = 20;
-inline constexpr std::uint64_t connections = 200, connections_each = 8;
-inline constexpr std::uint64_t questions = 400, questions_each = 16;
+inline constexpr std::uint64_t lines = 150, lines_each = 10;
+inline constexpr std::uint64_t connections = 100, connections_each = 4;
+inline constexpr std::uint64_t questions = 200, questions_each = 8;
 /// Without any time passing: a loop.
 inline constexpr std::uint64_t at_once = 200'000;
 

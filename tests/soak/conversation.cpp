@@ -63,10 +63,10 @@ net::task<void> next_hop::serve(net::accepted_connection accepted) {
   talk t(stream, name_, ways_);
   t.entry->line = std::move(use);
   draw_end(t);
-  t.protocol.greet();
-  if (mood_ == mood::turning_away || (mood_ == mood::storm && one_in(2))) {
-    t.protocol.close_with(reply_id::too_many_connections);
-  }
+  const bool is_turned_away = mood_ == mood::turning_away || (mood_ == mood::storm && one_in(2));
+  std::optional<reply_id> refusal;
+  if (is_turned_away) refusal = reply_id::too_many_connections;
+  t.protocol.greet(refusal);
   co_await converse(t);
 }
 

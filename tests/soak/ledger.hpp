@@ -63,10 +63,10 @@ struct interruption {
 
 struct totals {
   std::uint64_t recipients = 0, accepted = 0, delivered = 0, reported = 0, both = 0;
-  /// Copies beyond the first, by what excuses the one before.
-  std::uint64_t repeated_unheard = 0, repeated_crash = 0, repeated_protocol = 0;
-  std::uint64_t unheard = 0;  ///< replies that did not reach the relay, repeated or not
-  std::uint64_t repeated_reports = 0;
+  std::uint64_t copies = 0;  ///< of the messages, in all
+  /// Those that the relay could not know of, by why.
+  std::uint64_t unheard = 0, crashed = 0, off_protocol = 0;
+  std::uint64_t repeated = 0, repeated_reports = 0;  ///< beyond the first
 };
 
 class ledger {
@@ -97,7 +97,7 @@ class ledger {
  private:
   enum class excuse { none, unheard, crash, protocol };
   excuse excuse_of(const copy& c, const std::string& whose);
-  std::uint64_t check_copies(const std::vector<copy>& all, const std::string& whose, totals& sum);
+  void check_copies(const std::vector<copy>& all, const std::string& whose, totals& sum);
   void took_report(const std::string& content, const copy& one);
   void settle(account& a, totals& sum);
 

@@ -77,8 +77,10 @@ bool next_hop::was_good(steady_time from, steady_time until) const {
 }
 
 // One probe per interval, whatever waits: between two connections lies the interval behind so many
-// failures. Where several domains or hosts are concerned each has its own count; all that is known
-// then is that of three connections two are for the same of two domains.
+// failures. Of several domains each has its own count, and begins with as many as an unknown one
+// may have, so all that is known is that not more than these come in the first interval. Where
+// another host does the work, the domain is not dead, and every session that begins may look at
+// this one (once in delivery.host_retry).
 void next_hop::is_tried() {
   const auto now = world_.clock.now();
   if (!is_dead(mood_)) return;
@@ -86,9 +88,11 @@ void next_hop::is_tried() {
   if (now < *unknown_until_) return;
   probes_.push_back(now);
   ++probes_so_far_;
-  if (probes_.size() <= ways_.domains) return;
-  const bool is_one = ways_.domains == 1 && !ways_.has_backup;
-  const auto least = bounds::probe_interval(is_one ? probes_so_far_ - 1 : 1);
+  auto at_once = ways_.domains;
+  if (ways_.domains > 1) at_once *= bounds::initial_connections;
+  if (ways_.has_backup) at_once = ways_.domains * ways_.connections;
+  if (probes_.size() <= at_once) return;
+  const auto least = bounds::probe_interval(at_once == 1 ? probes_so_far_ - 1 : 1);
   const auto gap = now - probes_.front();
   probes_.pop_front();
   if (gap >= least) return;

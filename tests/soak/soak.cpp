@@ -52,6 +52,7 @@ class scene final : public event_sink {
   void check_delivery(const account& a);
 
   std::uint64_t seed_;
+  bool breaks_ = seed_ % 3 == 0;  ///< the network itself, now and then
   bool is_verbose_ = std::getenv("RELAIS_SOAK_LOG") != nullptr;
   figures& figures_;
   ledger books_;
@@ -95,8 +96,7 @@ scene::~scene() {
 
 void scene::configure() {
   world_.slowest_packet = 20ms;
-  // In some worlds the network itself breaks, too.
-  if (seed_ % 3 == 0) world_.reset_one_in = 1500;
+  if (breaks_) world_.reset_one_in = 1500;
   relay_.events = this;
   relay_.workers = workers;
   auto& s = relay_.settings;
@@ -107,6 +107,7 @@ void scene::configure() {
   }
   s.delivery.tls = config::tls_choice::none;
   s.delivery.concurrency = 24;
+  s.delivery.initial_concurrency = bounds::initial_connections;
   s.delivery.concurrency_per_destination = habits().connections;
   s.retry.intervals.assign(bounds::intervals.begin(), bounds::intervals.end());
   s.retry.jitter = bounds::jitter_percent;
@@ -252,7 +253,7 @@ void scene::check_delivery(const account& a) {
   const auto until = since + bounds::delivery;
   if (hop.ways().has_greylist || hop.ways().pipelining != honesty::honest) return;
   if (!hop.was_good(since - bounds::recovering, until)) return;
-  if (world_.reset_one_in != 0 || was_disturbed(since - bounds::recovering, until)) return;
+  if (breaks_ || was_disturbed(since - bounds::recovering, until)) return;
   ++figures_.fair;
   const auto name =
       fmt::format("m{} to {}, accepted in hour {:.3f},", a.number, there_.domains()[a.domain].name,
@@ -300,11 +301,12 @@ figures& operator+=(figures& sum, const figures& one) {
   to.delivered += from.delivered;
   to.reported += from.reported;
   to.both += from.both;
-  to.repeated_unheard += from.repeated_unheard;
-  to.repeated_crash += from.repeated_crash;
-  to.repeated_protocol += from.repeated_protocol;
-  to.repeated_reports += from.repeated_reports;
+  to.copies += from.copies;
   to.unheard += from.unheard;
+  to.crashed += from.crashed;
+  to.off_protocol += from.off_protocol;
+  to.repeated += from.repeated;
+  to.repeated_reports += from.repeated_reports;
   sum.slowest_delivery = std::max(sum.slowest_delivery, one.slowest_delivery);
   sum.most_overtaken = std::max(sum.most_overtaken, one.most_overtaken);
   sum.most_lines = std::max(sum.most_lines, one.most_lines);
@@ -316,21 +318,18 @@ figures& operator+=(figures& sum, const figures& one) {
 std::string to_text(const figures& f) {
   const auto& b = f.books;
   return fmt::format(
-      "{:.0f} virtual hours; {} messages, {} recipients, {} of them accepted; {} delivered, {} "
-      "reported "
-      "as failed, {} both;\ncopies beyond the first: {} as the reply was not heard (of {} such), "
-      "{} "
-      "behind crashes, {} where the peer broke the protocol; {} reports repeated;\n{} connections, "
-      "{} "
-      "log lines, {} DNS questions; {} restarts, {} kills, {} power cuts;\n{} deliveries held to "
-      "the "
-      "bound, slowest {:.1f} s, most overtaken by {}; of what an hour may have: lines {:.0f} %, "
-      "connections {:.0f} %, questions {:.0f} %",
-      f.hours, f.messages, b.recipients, b.accepted, b.delivered, b.reported, b.both,
-      b.repeated_unheard, b.unheard, b.repeated_crash, b.repeated_protocol, b.repeated_reports,
-      f.connections, f.lines, f.questions, f.restarts, f.kills, f.power_cuts, f.fair,
-      f.slowest_delivery, f.most_overtaken, 100 * f.most_lines, 100 * f.most_connections,
-      100 * f.most_questions);
+      "{:.0f} virtual hours, {} restarts, {} kills, {} power cuts\n"
+      "{} messages; of {} recipients {} were accepted, {} delivered, {} reported as failed, {} "
+      "both\n"
+      "{} copies, {} beyond the first; {} of them the relay did not hear of, {} fell into a crash, "
+      "{} came while the peer broke the protocol; {} reports twice\n"
+      "{} connections, {} log lines, {} DNS questions; at most {:.0f}, {:.0f}, {:.0f} % of what an "
+      "hour may have\n"
+      "{} deliveries where all was well: {:.1f} s at most, overtaken by {} at most",
+      f.hours, f.restarts, f.kills, f.power_cuts, f.messages, b.recipients, b.accepted, b.delivered,
+      b.reported, b.both, b.copies, b.repeated, b.unheard, b.crashed, b.off_protocol,
+      b.repeated_reports, f.connections, f.lines, f.questions, 100 * f.most_connections,
+      100 * f.most_lines, 100 * f.most_questions, f.fair, f.slowest_delivery, f.most_overtaken);
 }
 
 }  // namespace relais::soak
