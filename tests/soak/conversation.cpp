@@ -55,7 +55,9 @@ net::task<void> next_hop::serve(net::accepted_connection accepted) {
     ~count() { --n; }
   };
   const count here{open_};
-  if (open_ > ways_.connections * ways_.domains + 4) {
+  // What was given up while this one was slow is over by then.
+  const bool is_calm = mood_ == mood::good && moods_.back().when + 1h < world_.clock.now();
+  if (is_calm && open_ > ways_.connections * ways_.domains) {
     books_.complain(name_ + " has " + std::to_string(open_) + " connections at a time");
   }
   if (mood_ == mood::refusing) co_return;

@@ -161,7 +161,11 @@ void ledger::settle(account& a, totals& sum) {
   const auto name = text_of(a);
   ++sum.recipients;
   if (a.accepted) ++sum.accepted;
+  const auto crashed_before = sum.crashed;
   check_copies(a.copies, name, sum);
+  if (a.sent > 1 + sum.crashed - crashed_before) {
+    complain(name + " is said to be delivered " + std::to_string(a.sent) + " times");
+  }
   totals of_reports;
   check_copies(a.failed, "the report about " + name, of_reports);
   check_copies(a.delayed, "the delay warning about " + name, of_reports);

@@ -1,5 +1,7 @@
 #include "soak/load.hpp"
 
+#include <algorithm>
+
 #include "support/simulated_relay.hpp"
 
 namespace relais::soak {
@@ -68,7 +70,9 @@ void load::next_single() {
   const auto count = random.below(10) == 0 ? 1 + random.below(12) : 1;
   for (std::uint64_t i = 0; i < count; ++i) {
     std::vector<std::size_t> domains(1 + random.below(4));
+    const bool travels_together = random.below(2) == 0;
     for (auto& d : domains) d = random.below(there_.domains().size());
+    if (travels_together) std::ranges::fill(domains, domains.front());
     letters.push_back(write("s" + std::to_string(random.below(20)), domains));
   }
   send(std::move(letters));

@@ -84,11 +84,11 @@ habits population::draw_habits() {
     case 3: ways.pipelining = honesty::babbles; break;
     default: break;
   }
-  // Who throws octets away in the middle of chunks would make messages of the rest.
-  if (ways.pipelining == honesty::discards) ways.extensions.remove(extension::chunking);
-  // Where no 354 stands between RCPT and the end of the content, only its enhanced code can show
-  // that a 250 is RCPT's.
-  if (ways.pipelining == honesty::babbles) ways.extensions.add(extension::enhanced_statuscodes);
+  // Who throws octets away in the middle of chunks would make messages of the rest. And where no
+  // 354 stands between RCPT and the end of the content, nobody can tell whose a reply too many is.
+  if (ways.pipelining == honesty::discards || ways.pipelining == honesty::babbles) {
+    ways.extensions.remove(extension::chunking);
+  }
   if (random.below(4) == 0) ways.recipients_per_message = 2;
   ways.has_greylist = random.below(4) == 0;
   return ways;

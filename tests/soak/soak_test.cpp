@@ -20,7 +20,7 @@ namespace {
 
 // Of one run, without the day or two in which all calm down.
 constexpr auto run_length = std::chrono::hours(300);
-constexpr double short_form = 3000;
+constexpr double short_form = 2000;
 
 double variable(const char* name, double otherwise) {
   const char* const text = std::getenv(name);
