@@ -36,7 +36,7 @@ inline constexpr std::uint64_t overtaking = 30;
 inline constexpr std::uint64_t lines = 150, lines_each = 10;
 inline constexpr std::uint64_t connections = 100, connections_each = 4;
 inline constexpr std::uint64_t questions = 200, questions_each = 8;
-/// Without any time passing: a loop.
-inline constexpr std::uint64_t at_once = 200'000;
+/// At once, or within an hour: a loop.
+inline constexpr std::uint64_t at_once = 100'000;
 
 }  // namespace relais::soak::bounds
