@@ -37,6 +37,6 @@ inline constexpr std::uint64_t lines = 150, lines_each = 10;
 inline constexpr std::uint64_t connections = 100, connections_each = 4;
 inline constexpr std::uint64_t questions = 200, questions_each = 8;
 /// At once, or within an hour: a loop.
-inline constexpr std::uint64_t at_once = 100'000;
+inline constexpr std::uint64_t at_once = 20'000;
 
 }  // namespace relais::soak::bounds
