@@ -20,6 +20,8 @@ inline constexpr duration queue_lifetime = 36h;
 constexpr duration probe_interval(std::size_t n) {
   return intervals[std::min(n, intervals.size()) - 1] / 100 * (100 - jitter_percent);
 }
+/// While anything waits, with jitter and the time that a connection may hang.
+inline constexpr duration longest_interval = 80min;
 /// To an unknown destination at a time: delivery.initial_concurrency.
 inline constexpr std::size_t initial_connections = 2;
 /// A next hop is dead, and was tried: so long until every connection that was under way has told

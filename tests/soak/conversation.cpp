@@ -55,9 +55,10 @@ net::task<void> next_hop::serve(net::accepted_connection accepted) {
     ~count() { --n; }
   };
   const count here{open_};
-  // What was given up while this one was slow is over by then.
+  // What was given up while this one was slow is over by then; what the relay left just now may not
+  // be noticed yet.
   const bool is_calm = mood_ == mood::good && moods_.back().when + 1h < world_.clock.now();
-  if (is_calm && open_ > ways_.connections * ways_.domains) {
+  if (is_calm && open_ > 2 * ways_.connections * ways_.domains) {
     books_.complain(name_ + " has " + std::to_string(open_) + " connections at a time");
   }
   if (mood_ == mood::refusing) co_return;

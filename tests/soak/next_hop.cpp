@@ -86,13 +86,16 @@ void next_hop::is_tried() {
   if (!is_dead(mood_)) return;
   if (!unknown_until_) unknown_until_ = now + bounds::finding_out;
   if (now < *unknown_until_) return;
+  // Nothing had waited any more, so it had been forgotten.
+  const bool is_new = !probes_.empty() && now - probes_.back() > bounds::longest_interval;
+  if (is_new) probes_so_far_ = 0;
   probes_.push_back(now);
   ++probes_so_far_;
   auto at_once = ways_.domains;
   if (ways_.domains > 1) at_once *= bounds::initial_connections;
   if (ways_.has_backup) at_once = ways_.domains * ways_.connections;
   if (probes_.size() <= at_once) return;
-  const auto least = bounds::probe_interval(at_once == 1 ? probes_so_far_ - 1 : 1);
+  const auto least = bounds::probe_interval(at_once == 1 && !is_new ? probes_so_far_ - 1 : 1);
   const auto gap = now - probes_.front();
   probes_.pop_front();
   if (gap >= least) return;
