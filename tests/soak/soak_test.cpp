@@ -5,7 +5,7 @@
 // good next hops is not held up, and nothing happens in tight loops.
 //
 // RELAIS_SOAK_HOURS=50000: so many virtual hours instead of the short form. RELAIS_SOAK_SEED=N: the
-// first seed. A run that fails names the two that repeat it.
+// first seed. A run that fails names the two that repeat it; RELAIS_SOAK_LOG=1 prints its log.
 #include "soak/soak.hpp"
 
 #include <fmt/format.h>
