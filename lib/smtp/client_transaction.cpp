@@ -203,11 +203,11 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
   end_transaction();
 }
 
-/// Behind DATA 354 shows that everybody is in step. In a flight that ends with a chunk nothing
-/// does: one reply too many, and that to a recipient would pass for that to the content. So there
-/// must be none left over, and none that speaks of an address (RFC 3463 3.2).
+/// Behind DATA 354 shows that everybody is in step. Where a chunk follows the recipients nothing
+/// does, pipelined or not: one reply too many, and that to a recipient would pass for that to the
+/// content. So there must be none left over, and none that speaks of an address (RFC 3463 3.2).
 bool client_protocol::state::is_doubtful(const reply& r) const noexcept {
-  if (!current_.is_chunk || !is_pipelined()) return false;
+  if (!current_.is_chunk) return false;
   const bool is_last = !options_.is_lmtp || current_.answered + 1 == current_.accepted.size();
   if (is_last && ahead_.what == nullptr && parser_.is_inside_reply()) return true;
   return !options_.is_lmtp && r.enhanced().subject == 1;

@@ -19,6 +19,7 @@ struct pipe {
   steady_time last_arrival{};
   unsigned cancellations = 0;
   net::condition changed;
+  std::shared_ptr<line_use> use = std::make_shared<line_use>();
 };
 
 class sim_transport final : public net::transport {
@@ -40,6 +41,7 @@ class sim_transport final : public net::transport {
     const auto n = std::min(buffer.size(), in->arrived.size());
     std::copy_n(in->arrived.begin(), n, static_cast<char*>(buffer.data()));
     in->arrived.erase(0, n);
+    in->use->octets_read += n;
     co_return n;
   }
 
@@ -51,6 +53,7 @@ class sim_transport final : public net::transport {
       // As send(2): what fails is not sent to its last octet.
       deliver(std::string(rest.substr(0, world_.random.below(rest.size()))), true);
       closed_ = in_->ended = true;
+      in_->use->was_reset = out_->use->was_reset = true;
       in_->arrived.clear();
       in_->changed.notify_all();
       co_return make_error_code(boost::system::errc::connection_reset);
@@ -64,6 +67,8 @@ class sim_transport final : public net::transport {
     }
     co_return error_code{};
   }
+
+  std::shared_ptr<const line_use> use() const { return out_->use; }
 
   bool is_quiet() const noexcept override { return in_->arrived.empty() && !in_->ended; }
 
@@ -98,6 +103,10 @@ class sim_transport final : public net::transport {
 };
 
 }  // namespace
+
+std::shared_ptr<const line_use> use_of(const net::transport& end) {
+  return dynamic_cast<const sim_transport&>(end).use();
+}
 
 class sim_acceptor final : public net::acceptor {
  public:

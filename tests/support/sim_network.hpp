@@ -11,6 +11,14 @@ namespace relais::testing {
 
 class sim_acceptor;
 
+/// What became of what one end of a connection wrote; outlives the connection.
+struct line_use {
+  std::uint64_t octets_read = 0;  ///< by the other end
+  bool was_reset = false;         ///< the network broke the connection
+};
+/// Of what `end` writes. Only of connections of the simulated network.
+std::shared_ptr<const line_use> use_of(const net::transport& end);
+
 class sim_node final : public net::network {
  public:
   sim_node(sim_world& world, ip_address address) : world_(world), address_(address) {}

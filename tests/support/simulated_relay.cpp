@@ -164,7 +164,7 @@ void simulated_relay::start() {
   surroundings.maintenance = maintenance_.get();
   surroundings.blocking = blocking_.get();
   surroundings.descriptors = &descriptors_;
-  surroundings.events = &log;
+  surroundings.events = events;
   relay_ = std::make_unique<daemon::relay>(settings, surroundings);
   for (std::size_t i = 0; i < settings.listeners.size(); ++i) {
     const auto& l = settings.listeners[i];

@@ -36,6 +36,7 @@ class simulated_relay {
 
   config::settings settings;
   recording_log log;
+  event_sink* events = &log;     ///< who is told from the next start on
   duration maintenance_delay{};  ///< of each job, from the next start on
   /// Who own the destinations by turns; listener number i belongs to worker i. All run on the one
   /// thread of the world, but what one hands to another is posted, as between threads.

@@ -149,6 +149,29 @@ TEST_CASE("a reply left over behind that to a chunk makes the chunk doubtful") {
   check_end(script, r, r.play({}));
 }
 
+TEST_CASE("a reply too many is not credited to a chunk that waited for its recipients") {
+  const std::vector<event> one_by_one{send(),
+                                      client(mail),
+                                      server("250 2.1.0 m\r\n"),
+                                      client(rcpt1),
+                                      server("250 2.1.0 m again\r\n"),
+                                      client(rcpt2),
+                                      server("250 2.1.5 a\r\n"),
+                                      client(chunk),
+                                      content(),
+                                      server("250 2.1.5 b\r\n")};
+  run_all({
+      {"without PIPELINING", behind_hello("250-mx\r\n250 CHUNKING\r\n", one_by_one), failed,
+       "content -, content -", "end of DATA: protocol error"},
+      with({"too large for one flight",
+            offered({send(), client(mail + rcpt1 + rcpt2),
+                     server("250 2.1.0 m\r\n250 2.1.0 m again\r\n250 2.1.5 a\r\n"),
+                     client("BDAT 262145 LAST\r\n"), content(), server("250 2.1.5 b\r\n")}),
+            failed, "content -, content -", "end of DATA: protocol error"},
+           256 * 1024 + 1),
+  });
+}
+
 TEST_CASE("what breaks a flight with its content in it") {
   run_all({
       {"421 to MAIL: nobody may have it", one_flight("421 bye\r\n", ""), failed,
