@@ -6,6 +6,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <future>
@@ -72,8 +73,17 @@ struct worker {
   std::unique_ptr<dns::hosts_file_resolver> client_resolver;
 };
 
-std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
+/// relaisctl works on the spool of a stopped daemon, for some moments: a start waits for its end.
+std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory, asio::io_context& io,
+                                             event_sink& log) {
+  constexpr int looks = 50;
   auto disk = spool::open_disk(directory);
+  for (int i = 0; i < looks && !disk && disk.error() == errc::busy; ++i) {
+    const auto sentence = "the spool " + directory + " is in use by another process: waiting";
+    if (i == 0) log.emit(events::notice{"master", true, sentence});
+    asio::steady_timer(io, std::chrono::milliseconds(100)).wait();
+    disk = spool::open_disk(directory);
+  }
   if (disk) return std::move(*disk);
   const auto error = disk.error();
   const auto sentence = "the spool " + directory + " cannot be used: " + error.message();
@@ -181,7 +191,7 @@ exit_code run(config::settings settings) {
   auto http_listener = bind_http(settings, *first.network);
   prepare_control_directory(settings);
   drop_privileges(settings.user);
-  const auto disk = open_spool_disk(settings.spool.directory);
+  const auto disk = open_spool_disk(settings.spool.directory, first.io, *log);
   auto control_listener = bind_control(settings, *first.network, *log);
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner(reader_threads);

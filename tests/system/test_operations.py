@@ -2,6 +2,7 @@
 in one clear sentence on stderr.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -125,12 +126,22 @@ class Signals(SystemTest):
         self.assertEqual(relay.terminate(), 0, relay.log)
 
     def test_a_hangup_during_the_start_is_answered_behind_it(self):
-        relay = Relais(self.world, 10, http={"control_socket": str(self.world.directory / "no/such/control")})
+        relay = Relais(self.world, 12, http={"control_socket": str(self.world.directory / "no/such/control")})
         relay.launch()
         self.addCleanup(lambda: relay.process.stop())
         relay.wait_for_log("relaisctl cannot reach this daemon")  # told when much of the start is still to come
         relay.process.signal(signal.SIGHUP)
         relay.wait_for_log("SIGHUP: certificates read anew")
+        self.assertEqual(relay.terminate(), 0, relay.log)
+
+    def test_a_start_waits_for_relaisctl_to_leave_the_spool(self):
+        relay = self.relais(host=10)
+        self.assertEqual(relay.terminate(), 0, relay.log)
+        with open(relay.spool / "lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            relay.launch()
+            relay.wait_for_log("in use by another process: waiting")
+        relay.wait_for_log("ready$")
         self.assertEqual(relay.terminate(), 0, relay.log)
 
     def is_connecting(self, address):
