@@ -35,10 +35,10 @@ inline constexpr duration delivery = 2min;
 inline constexpr std::uint64_t overtaking = 30;
 
 // Per hour: of nothing, and for each recipient that waits or comes.
-inline constexpr std::uint64_t lines = 150, lines_each = 10;
+inline constexpr std::uint64_t lines = 200, lines_each = 15;
 inline constexpr std::uint64_t connections = 100, connections_each = 4;
 inline constexpr std::uint64_t questions = 200, questions_each = 8;
 /// At once, or within an hour: a loop.
-inline constexpr std::uint64_t at_once = 20'000;
+inline constexpr std::uint64_t at_once = 40'000;
 
 }  // namespace relais::soak::bounds
