@@ -245,7 +245,7 @@ class BadSurroundings(SystemTest):
     def test_a_spool_that_another_daemon_uses(self):
         first = self.relais(host=14)
         second = self.configured(15, spool={"directory": str(first.spool)})
-        self.fails(second, TRY_AGAIN, str(first.spool))
+        self.fails(second, TRY_AGAIN, str(first.spool), "is relaisd running")
         # The lock dies with its holder: after kill -9 the spool is free.
         first.kill()
         second.start()
