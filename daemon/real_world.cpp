@@ -73,17 +73,19 @@ struct worker {
   std::unique_ptr<dns::hosts_file_resolver> client_resolver;
 };
 
-/// relaisctl works on the spool of a stopped daemon, for some moments: a start waits for its end.
-std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory, asio::io_context& io,
-                                             event_sink& log) {
+/// relaisctl works on the spool of a stopped daemon, for some moments: a start waits for its end,
+/// while nobody connects to it yet.
+void wait_for_spool(const std::string& directory, asio::io_context& io, event_sink& log) {
   constexpr int looks = 50;
-  auto disk = spool::open_disk(directory);
-  for (int i = 0; i < looks && !disk && disk.error() == errc::busy; ++i) {
+  for (int i = 0; i < looks && spool::is_disk_in_use(directory); ++i) {
     const auto sentence = "the spool " + directory + " is in use by another process: waiting";
     if (i == 0) log.emit(events::notice{"master", true, sentence});
     asio::steady_timer(io, std::chrono::milliseconds(100)).wait();
-    disk = spool::open_disk(directory);
   }
+}
+
+std::unique_ptr<spool::disk> open_spool_disk(const std::string& directory) {
+  auto disk = spool::open_disk(directory);
   if (disk) return std::move(*disk);
   const auto error = disk.error();
   const auto sentence = "the spool " + directory + " cannot be used: " + error.message();
@@ -187,11 +189,12 @@ exit_code run(config::settings settings) {
   // From here on a signal waits for its turn rather than kill a half-made daemon.
   asio::signal_set signals(first.io, SIGTERM, SIGINT);
   asio::signal_set hangups(first.io, SIGHUP);
+  wait_for_spool(settings.spool.directory, first.io, *log);
   auto listeners = bind_listeners(settings, networks, *log);
   auto http_listener = bind_http(settings, *first.network);
   prepare_control_directory(settings);
   drop_privileges(settings.user);
-  const auto disk = open_spool_disk(settings.spool.directory, first.io, *log);
+  const auto disk = open_spool_disk(settings.spool.directory);
   auto control_listener = bind_control(settings, *first.network, *log);
   auto committer = spool::make_thread_runner();
   auto readers = spool::make_thread_runner(reader_threads);

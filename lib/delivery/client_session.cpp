@@ -85,6 +85,7 @@ net::task<bool> client_session::set_up(std::unique_ptr<net::transport> connected
   protocol_options.is_lmtp = options_.is_lmtp;
   protocol_options.use_pipelining = options_.use_pipelining;
   protocol_options.use_chunking = options_.use_chunking;
+  protocol_options.prefers_data = options_.prefers_data;
   protocol_ = std::make_unique<smtp::client_protocol>(std::move(protocol_options));
   const auto reached = co_await drive();
   usable_ = reached == smtp::client_action::ready;

@@ -35,7 +35,7 @@ struct session_options {
   policy::tls_policy tls;
   std::optional<smtp::credentials> login;
   bool is_lmtp = false;
-  bool use_pipelining = true, use_chunking = true;
+  bool use_pipelining = true, use_chunking = true, prefers_data = false;
   SSL_CTX* tls_context = nullptr;
   SSL_SESSION* tls_session = nullptr;  ///< to be resumed; outlives open()
   config::client_timeouts timeouts;

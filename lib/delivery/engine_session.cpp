@@ -114,6 +114,9 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
     if (c.mine.as == standing::probe) went_well(c);
     std::string why = "not enough memory for now to read the message";
     co_await wait_or_expire(c, p, std::move(why));
+    // The next one may meet the same, and a hundred thousand behind it.
+    ++c.served;
+    co_await net::asio::post(world_.executor, net::asio::use_awaitable);
   } else if (fault == errc::not_found) {
     come_back(c.to, p, remainder(), false);  // an operator removed it
   } else {
@@ -125,7 +128,8 @@ net::task<bool> engine::load(course& c, parcel& p, client_session& session) {
 
 // This was no attempt; but who waits so for all the time that the message has is told, too.
 net::task<void> engine::wait_or_expire(course& c, parcel& p, std::string why) {
-  if (world_.clock.now() < scheduler_.deadline(c.to, p.job)) {
+  const auto until = scheduler_.deadline(c.to, p.job);  // first: it asks the clock as well
+  if (world_.clock.now() < until) {
     later(c.to, p, memory_wait);
     co_return;
   }

@@ -212,6 +212,7 @@ session_options session_search::options_for(const session_target& to) const {
   o.is_lmtp = way_.is_lmtp;
   o.use_pipelining = settings.delivery.pipelining && !standing.is_unpipelined;
   o.use_chunking = settings.delivery.chunking;
+  o.prefers_data = standing.is_unpipelined;
   o.tls_context = around_.tls.find(files);
   o.timeouts = settings.client_timeout;
   return o;

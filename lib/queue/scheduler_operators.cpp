@@ -62,8 +62,9 @@ scheduler::position scheduler::hurry(position from, std::size_t count,
   auto& p = *parts_;
   const auto now = p.world.clock.now();
   return walk(p.jobs, from, count, [&](handle h) {
-    const auto& r = p.jobs[h];
+    auto& r = p.jobs[h];
     if (ids != nullptr && !ids->contains(r.id)) return;
+    if (r.state() == job_state::held_back) r.at = now;
     if (state_of(r) == job_view::state::in_hand) return;
     auto& home = p.destinations[r.home];
     if (r.state() == job_state::waiting) {

@@ -80,7 +80,7 @@ local_fault client_protocol::state::fault_of(const envelope& message, std::size_
   if (message.require_tls && !meets_require_tls() && !message.reverse_path.is_null()) {
     return local_fault::require_tls_not_met;
   }
-  if (body == body_type::binary_mime && !(chunks() && f.binary_mime)) {
+  if (body == body_type::binary_mime && !(chunks(body) && f.binary_mime)) {
     return local_fault::binary_not_offered;
   }
   if (body == body_type::eight_bit_mime && !f.eight_bit_mime) {

@@ -33,7 +33,8 @@
 // behind an accepted MAIL, to DATA or BDAT behind an accepted RCPT, to MAIL of a transaction that
 // was begun ahead: "bad sequence", where the sequence was right; it is credited to nobody; (3) a
 // timeout or an orderly end of the connection behind an accepted MAIL, before the reply to RCPT or
-// DATA; (4) a timeout before the reply to MAIL of a transaction that was begun ahead. (3) and (4)
+// DATA; (4) a timeout before the reply to MAIL of a transaction that was begun ahead; (5),
+// also without pipelining: a positive reply to a chunk that may be another command's. (3) and (4)
 // may have other reasons, but a host that throws piped commands away looks just so, and to be
 // wrong costs a few round trips only.
 #pragma once
@@ -70,6 +71,9 @@ struct client_options {
   bool is_lmtp = false;              ///< RFC 2033: LHLO, one final reply per recipient
   bool use_pipelining = true;        ///< false: a host that was caught lying about it
   bool use_chunking = true;
+  /// BDAT only where nothing else will do (BINARYMIME): replies of this host did not fit what it
+  /// was asked, and behind DATA its 354 shows that both are in step.
+  bool prefers_data = false;
   /// A content up to this is sent by BDAT without waiting for the replies to RCPT.
   std::uint64_t chunk_ahead = 256 * 1024;
 };

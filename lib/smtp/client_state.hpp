@@ -129,7 +129,10 @@ struct client_protocol::state {
 
   // client_transaction.cpp
   bool pipelines() const noexcept { return features_.pipelining && options_.use_pipelining; }
-  bool chunks() const noexcept { return features_.chunking && options_.use_chunking; }
+  bool chunks(body_type body) const noexcept {
+    return features_.chunking && options_.use_chunking &&
+           (!options_.prefers_data || body == body_type::binary_mime);
+  }
   bool has_mail_left() const noexcept {
     return features_.mail_limit == 0 || mails_ < features_.mail_limit;
   }

@@ -68,7 +68,7 @@ void client_protocol::state::begin_ahead(transaction& t) {
 
 void client_protocol::state::begin(run& r, bool with_reset) {
   r.what->was_begun = true;
-  r.is_chunk = chunks();
+  r.is_chunk = chunks(r.what->body);
   ++mails_;
   if (with_reset) {
     say(command::reset, {"RSET"});
@@ -182,8 +182,12 @@ void client_protocol::state::take_content(const reply& r, bool is_empty) {
     return fail(client_step::content, errc::protocol_error, "a part was taken for the whole");
   }
   if (r.is_positive() && !c.accepted.empty() && is_doubtful(r)) {
-    return fail(client_step::content, errc::protocol_error,
-                "the replies do not fit the commands: whose this one is, is not certain");
+    client_failure failure;
+    failure.step = client_step::content;
+    failure.error = errc::protocol_error;
+    failure.note = "the replies do not fit the commands: whose this one is, is not certain";
+    failure.pipelining_broke = true;  // also without: DATA keeps both in step
+    return fail(std::move(failure));
   }
   // Accepted or not, behind the final dot the server has forgotten the transaction (RFC 5321
   // 4.1.1.4); behind a refused chunk that is not certain.

@@ -66,5 +66,7 @@ class disk {
 /// not owned by us, or accessible to group or others), busy (another daemon holds the lock),
 /// read_only...
 result<std::unique_ptr<disk>> open_disk(const std::string& root);
+/// Another process holds that lock now. Creates nothing.
+bool is_disk_in_use(const std::string& root);
 
 }  // namespace relais::spool

@@ -363,4 +363,11 @@ result<std::unique_ptr<disk>> open_disk(const std::string& root) {
       std::make_unique<posix_disk>(name, std::move(*opened), std::move(lock)));
 }
 
+bool is_disk_in_use(const std::string& root) {
+  const descriptor lock(
+      ::open((root + "/lock").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  return lock && uninterrupted([&] { return ::flock(lock.value(), LOCK_SH | LOCK_NB); }) != 0 &&
+         errno == EWOULDBLOCK;
+}
+
 }  // namespace relais::spool

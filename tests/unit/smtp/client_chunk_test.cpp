@@ -161,15 +161,39 @@ TEST_CASE("a reply too many is not credited to a chunk that waited for its recip
                                       content(),
                                       server("250 2.1.5 b\r\n")};
   run_all({
-      {"without PIPELINING", behind_hello("250-mx\r\n250 CHUNKING\r\n", one_by_one), failed,
-       "content -, content -", "end of DATA: protocol error"},
-      with({"too large for one flight",
-            offered({send(), client(mail + rcpt1 + rcpt2),
-                     server("250 2.1.0 m\r\n250 2.1.0 m again\r\n250 2.1.5 a\r\n"),
-                     client("BDAT 262145 LAST\r\n"), content(), server("250 2.1.5 b\r\n")}),
-            failed, "content -, content -", "end of DATA: protocol error"},
-           256 * 1024 + 1),
+      lie({"without PIPELINING", behind_hello("250-mx\r\n250 CHUNKING\r\n", one_by_one), failed,
+           "content -, content -", "end of DATA: protocol error"}),
+      lie(with({"too large for one flight",
+                offered({send(), client(mail + rcpt1 + rcpt2),
+                         server("250 2.1.0 m\r\n250 2.1.0 m again\r\n250 2.1.5 a\r\n"),
+                         client("BDAT 262145 LAST\r\n"), content(), server("250 2.1.5 b\r\n")}),
+                failed, "content -, content -", "end of DATA: protocol error"},
+               256 * 1024 + 1)),
   });
+}
+
+TEST_CASE("a host whose replies did not fit once gets DATA where that will do") {
+  const std::string all = "250-mx\r\n250-CHUNKING\r\n250 BINARYMIME\r\n";
+  const std::string binary = "MAIL FROM:<s@a.example> BODY=BINARYMIME\r\n";
+  std::vector<row> rows{
+      {"text",
+       behind_hello(all,
+                    {send(), client(mail), server("250 m\r\n"), client(rcpt1), server("250 a\r\n"),
+                     client(rcpt2), server("250 b\r\n"), client("DATA\r\n"), server("354 go\r\n"),
+                     content(), answer("250 2.1.5 queued\r\n")}),
+       ready, "content 250, content 250"},
+      {"binary",
+       behind_hello(all, {send(), client(binary), server("250 m\r\n"), client(rcpt1),
+                          server("250 a\r\n"), client(rcpt2), server("250 b\r\n"), client(chunk),
+                          content(), answer("250 queued\r\n")}),
+       ready, "content 250, content 250"},
+  };
+  rows[1].body = body_type::binary_mime;
+  for (auto& r : rows) {
+    r.options = in_clear();
+    r.options.prefers_data = true;
+  }
+  run_all(rows);
 }
 
 TEST_CASE("what breaks a flight with its content in it") {
