@@ -198,8 +198,9 @@ net::task<result<std::unique_ptr<net::transport>>> sim_node::connect(
   const auto& here = world_.runtime(address_);
   if (world_.on_connect) world_.on_connect(to);
   if (const auto slow = world_.connect_takes.find(to.address); slow != world_.connect_takes.end()) {
-    co_await net::sleep_for(here, std::min(slow->second, limit));
-    if (slow->second >= limit) co_return errc::timeout;
+    const auto time = slow->second;  // the test may change its mind meanwhile
+    co_await net::sleep_for(here, std::min(time, limit));
+    if (time >= limit) co_return errc::timeout;
   }
   const auto travel = duration(static_cast<std::int64_t>(
       world_.random.below(static_cast<std::uint64_t>(world_.slowest_packet.count()))));
